@@ -1,0 +1,1 @@
+"""The node's own program: it proves the node and receives its keys. Never: verifier, planner, repository or custodian code."""

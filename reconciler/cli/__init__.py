@@ -1,0 +1,1 @@
+"""Commands and their rendering; ``wiring`` is the only composition root. Never: decisions, hardware, trust."""

@@ -1,0 +1,1 @@
+"""The loop, and the HTTP services that untrusted nodes talk to. Never: verdicts of its own, key material in the services."""

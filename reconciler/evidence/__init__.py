@@ -1,0 +1,1 @@
+"""What gets committed: statements, canonical bytes, envelopes, chains. Pure. Never: git, files."""

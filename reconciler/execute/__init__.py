@@ -1,0 +1,1 @@
+"""Walking a plan: order, limits, deadlines, gates. Never: deciding what should be done."""

@@ -1,0 +1,1 @@
+"""Building node images (UKIs) from Debian's packages. Never: booting them, judging them."""

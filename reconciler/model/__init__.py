@@ -1,0 +1,1 @@
+"""Frozen values: the kinds of the state repository, phases, observations. Never: behaviour with side effects."""

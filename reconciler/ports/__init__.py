@@ -1,0 +1,1 @@
+"""Protocols to the outside, each a contract. Never: an implementation."""
