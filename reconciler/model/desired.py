@@ -1,0 +1,54 @@
+"""The desired state: every document at one trusted commit, checked and indexed.
+
+Only ``repo`` builds one, from a trusted commit without findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.model.kinds import (
+    AppraisalPolicy,
+    Enclave,
+    Image,
+    Key,
+    Network,
+    Node,
+    Repository,
+    Switch,
+    Tenant,
+    Zone,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredState:
+    """What the repository asks for, at ``commit`` (40 hexadecimal digits) with root tree ``tree``.
+
+    Mappings are by name. Enclave names are unique over all tenants; ``owners`` says
+    which tenant an enclave belongs to. ``ek_roots`` are PEM certificates.
+    """
+
+    commit: str
+    tree: str
+    repository: Repository
+    zones: Mapping[str, Zone]
+    switches: Mapping[str, Switch]
+    networks: Mapping[str, Network]
+    nodes: Mapping[str, Node]
+    images: Mapping[str, Image]
+    policies: Mapping[str, AppraisalPolicy]
+    tenants: Mapping[str, Tenant]
+    enclaves: Mapping[str, Enclave]
+    owners: Mapping[str, str]
+    keys: Mapping[str, Key]
+    ek_roots: tuple[bytes, ...]
+
+    def parking_vlan(self, node: str) -> int:
+        """Return the VLAN on which the detached ports of ``node`` sit."""
+        return self.zones[self.nodes[node].spec.zone].spec.parking_vlan
+
+    def enclave_vlan(self, enclave: str) -> int:
+        """Return the VLAN of the network that members of ``enclave`` are admitted to."""
+        return self.networks[self.enclaves[enclave].spec.networks[0]].spec.vlan

@@ -1,0 +1,131 @@
+"""Observed state: what the hardware, the boot service and the nodes say right now.
+
+Facts are three-valued: UNKNOWN is a value of its own and never means yes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.model.record import Head
+from reconciler.model.submission import Evidence
+
+
+class PowerState(StrEnum):
+    """What a BMC says of its machine."""
+
+    ON = "ON"
+    OFF = "OFF"
+    UNKNOWN = "UNKNOWN"
+
+
+class PortMode(StrEnum):
+    """How a switch port treats frames; OTHER is anything that is not plain access (a trunk, say)."""
+
+    ACCESS = "ACCESS"
+    OTHER = "OTHER"
+    UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortState:
+    """What a switch says of a port; ``vlan`` is set for ACCESS only."""
+
+    mode: PortMode
+    vlan: int | None = None
+
+    def is_access(self, vlan: int) -> bool:
+        """Return whether the port is known to be an access port of exactly ``vlan``."""
+        return self.mode is PortMode.ACCESS and self.vlan == vlan
+
+
+UNKNOWN_PORT = PortState(mode=PortMode.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What the boot service serves to a node, for one attempt to bring it up.
+
+    ``attempt`` is drawn anew by the boot service for every assignment, so evidence of an earlier boot never fits.
+    ``image`` is a digest (``sha256:…``); ``pcrs`` are those that challenges ask for.
+    """
+
+    node: str
+    enclave: str
+    image: str
+    pcrs: tuple[int, ...]
+    attempt: str
+    assigned_at: datetime
+
+
+class AnswerStatus(StrEnum):
+    """What a node was told about one piece of its evidence."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    AGAIN = "again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The last answer given in a session, and the node's acknowledgement of it.
+
+    ``receipts`` are by key name, None until the node has acknowledged.
+    """
+
+    nonce: bytes
+    status: AnswerStatus
+    answered_at: datetime
+    receipts: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """A node's call from inside a network, in its session: that is where its cable leads."""
+
+    network: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The newest session of a node: it enrolled at ``started_at`` in ``attempt``.
+
+    ``evidence`` is the newest evidence that has not been answered yet.
+    """
+
+    session: str
+    node: str
+    attempt: str
+    started_at: datetime
+    evidence: Evidence | None = None
+    answered: Answered | None = None
+    presence: Presence | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeObservation:
+    """Everything that was seen of one node. ``ports`` is by the node's interface name."""
+
+    node: str
+    power: PowerState
+    ports: Mapping[str, PortState]
+    assignment: Assignment | None = None
+    session: Session | None = None
+    head: Head | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedState:
+    """One observation of the whole site.
+
+    ``key_versions`` are the custodian's current versions by key name (no entry: no such key yet, or its custodian
+    did not answer). ``holders`` are derived from the heads.
+    """
+
+    observed_at: datetime
+    nodes: Mapping[str, NodeObservation]
+    key_versions: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,68 @@
+"""What the evidence branch says of a node: the events that are recorded, and their sum.
+
+A head is the fold of a node's statements; it is a cache of them and is checked
+against them by the audit.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from reconciler.model.base import Digest, Name, Value
+from reconciler.model.phase import Phase
+
+
+class Event(StrEnum):
+    """What can happen to a node that is worth a record."""
+
+    ASSIGNED = "assigned"
+    """It is in its airlock and will boot an image for an enclave."""
+    APPRAISED = "appraised"
+    """Its evidence was judged; accepted or rejected."""
+    RELEASED = "released"
+    """These key versions are about to be handed to it; from here on it counts as knowing them."""
+    ADMITTED = "admitted"
+    """Its ports were moved to the enclave's network, and read back."""
+    CONFIRMED = "confirmed"
+    """It called from inside the enclave's network."""
+    REJECTED = "rejected"
+    """It lost trust; its ports are parked."""
+    RETURNED = "returned"
+    """It is powered off, parked and back in the pool."""
+
+
+class Clock(Value):
+    """The TPM's clock at the last accepted quote; see ``BootClock``."""
+
+    reset_count: int
+    restart_count: int
+    clock: int
+    firmware_version: int
+
+
+class Head(Value):
+    """The sum of a node's statements.
+
+    ``sequence`` and ``digest`` are those of its newest statement. ``keys`` are the versions it knows, by name.
+    ``rejection`` is the sequence number of a rejection that no commit has cleared yet.
+    """
+
+    node: Name
+    sequence: Annotated[int, Field(ge=1)]
+    digest: Digest
+    phase: Phase
+    enclave: Name | None = None
+    attempt: str | None = None
+    image: Digest | None = None
+    commit: str
+    clock: Clock | None = None
+    assigned_at: datetime | None = None
+    accepted_at: datetime | None = None
+    admitted_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    keys: dict[Name, int] = Field(default_factory=dict)
+    rejection: int | None = None

@@ -1,0 +1,40 @@
+"""The ledger port: where evidence records go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.model.record import Head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One signed statement about a node, the raw evidence behind it, and the head that follows.
+
+    ``path`` is the statement's place on the evidence branch, ``envelope`` a DSSE envelope, ``blobs`` raw bytes by
+    lower-case SHA-256.
+    """
+
+    node: str
+    path: str
+    envelope: bytes
+    blobs: Mapping[str, bytes]
+    head: Head
+
+
+class Ledger(Protocol):
+    """The evidence branch: append-only, one writer.
+
+    TransientError: somebody else wrote meanwhile, or the store is away. TrustError: the branch is not what this
+    writer left.
+    """
+
+    def heads(self) -> Mapping[str, Head]:
+        """Return the newest head of every node that has one."""
+        ...
+
+    def append(self, entries: Sequence[Entry]) -> str:
+        """Record ``entries`` in one signed commit, durably, and return its id (40 hexadecimal digits)."""
+        ...
