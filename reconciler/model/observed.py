@@ -94,7 +94,7 @@ class Presence:
 class Session:
     """The newest session of a node: it enrolled at ``started_at`` in ``attempt``.
 
-    ``evidence`` is the newest evidence that has not been answered yet.
+    ``evidence`` is the newest that came, whether it has been answered or not.
     """
 
     session: str
@@ -123,9 +123,11 @@ class ObservedState:
     """One observation of the whole site.
 
     ``key_versions`` are the custodian's current versions by key name (no entry: no such key yet, or its custodian
-    did not answer). ``holders`` are derived from the heads.
+    did not answer). ``listening_since`` is when the attestation service began to listen without a break, None while
+    it does not: only silence that somebody listened to counts against a node.
     """
 
     observed_at: datetime
+    listening_since: datetime | None
     nodes: Mapping[str, NodeObservation]
     key_versions: Mapping[str, int] = field(default_factory=dict)

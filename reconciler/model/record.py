@@ -47,8 +47,11 @@ class Clock(Value):
 class Head(Value):
     """The sum of a node's statements.
 
-    ``sequence`` and ``digest`` are those of its newest statement. ``keys`` are the versions it knows, by name.
-    ``rejection`` is the sequence number of a rejection that no commit has cleared yet.
+    ``sequence`` and ``digest`` are those of its newest statement, ``commit`` the desired state it was made under.
+    ``nonce`` (hexadecimal), ``proven_commit`` and ``clock`` belong to the last accepted appraisal of ``attempt``;
+    ``clock_before`` is the clock that appraisal was held against, so that it can be repeated. ``contacted_at`` is
+    when the node enrolled in this attempt. ``keys`` are the versions it knows, by name. ``rejection`` is the
+    sequence number of the statement that rejected it, until it returns to the pool.
     """
 
     node: Name
@@ -59,8 +62,12 @@ class Head(Value):
     attempt: str | None = None
     image: Digest | None = None
     commit: str
+    nonce: str | None = None
+    proven_commit: str | None = None
     clock: Clock | None = None
+    clock_before: Clock | None = None
     assigned_at: datetime | None = None
+    contacted_at: datetime | None = None
     accepted_at: datetime | None = None
     admitted_at: datetime | None = None
     confirmed_at: datetime | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from reconciler.model.observed import AnswerStatus, Session
@@ -39,8 +40,15 @@ class AttestationDesk(Protocol):
         """Bind every challenge issued from now on to ``commit``. The same commit again: nothing happens."""
         ...
 
+    def listening_since(self) -> datetime | None:
+        """Return since when the service has been listening without a break; None while it is not."""
+        ...
+
     def sessions(self) -> Mapping[str, Session]:
-        """Return each node's newest session of its current attempt; none for a node without an assignment."""
+        """Return each node's newest session of its current attempt; none for a node without an assignment.
+
+        A session's evidence stays there after it was answered, so that its appraisal can be repeated.
+        """
         ...
 
     def answer(self, answer: Answer) -> None:
