@@ -1,0 +1,25 @@
+"""Canonical bytes: JSON by RFC 8785, and digests over it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import rfc8785
+
+from reconciler.model.base import Value
+
+
+def canonical(value: Any) -> bytes:  # noqa: ANN401  # any JSON value
+    """Return the RFC 8785 form of a JSON value, as UTF-8."""
+    return rfc8785.dumps(value)
+
+
+def canonical_value(value: Value) -> bytes:
+    """Return the RFC 8785 form of a model value; fields that are not set are left out."""
+    return canonical(value.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
+def digest(data: bytes) -> str:
+    """Return ``sha256:`` and the hexadecimal SHA-256 of ``data``."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"

@@ -1,0 +1,50 @@
+"""Verdicts as JSON, in EAR's vocabulary: the form that is recorded and compared byte for byte.
+
+Source: draft-ietf-rats-ear; tiers affirming (2), warning (32), contraindicated (96).
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from reconciler.attest.verdict import Accepted, Reason, Rejected, Trustworthiness, Vector, Verdict
+
+PROFILE = "urn:ringfence:ear:v1"
+
+
+def describe(verdict: Verdict) -> dict[str, Any]:
+    """Return the JSON form of ``verdict``: status, trustworthiness vector and every reason."""
+    document: dict[str, Any] = {
+        "eat_profile": PROFILE,
+        "ear.status": _status(verdict).name.lower(),
+        "ear.trustworthiness-vector": {
+            f.name.replace("_", "-"): int(getattr(verdict.vector, f.name)) for f in fields(Vector)
+        },
+        "node": verdict.node,
+        "enclave": verdict.enclave,
+        "commit": verdict.commit,
+        "attempt": verdict.attempt,
+        "session": verdict.session,
+        "nonce": verdict.nonce.hex(),
+    }
+    match verdict:
+        case Accepted():
+            clock = {f.name: getattr(verdict.clock, f.name) for f in fields(verdict.clock)}
+            return document | {"verdict": "accepted", "ephemeral": verdict.ephemeral, "clock": clock}
+        case Rejected():
+            return document | {"verdict": "rejected", "reasons": [_reason(reason) for reason in verdict.reasons]}
+
+
+def _status(verdict: Verdict) -> Trustworthiness:
+    match verdict:
+        case Rejected():
+            return Trustworthiness.CONTRAINDICATED
+        case Accepted():
+            tiers: list[Trustworthiness] = [getattr(verdict.vector, f.name) for f in fields(Vector)]
+            return max(tiers)
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    values = {f.name: getattr(reason, f.name) for f in fields(reason)}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,109 @@
+"""Statements: what is recorded about a node, as in-toto statements.
+
+One statement, one event, chained to the node's previous one by sequence number and
+digest. What a statement does to the node's head is in ``fold``.
+Source: in-toto Attestation Framework, Statement v1.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from reconciler.errors.taxonomy import TrustError
+from reconciler.evidence.canonical import canonical_value
+from reconciler.model.base import Digest, Name, Value
+from reconciler.model.record import Clock, Event
+
+
+class Appraisal(Value):
+    """A verdict, and everything that is needed to compute it again.
+
+    ``verdict`` is ``report.describe`` of it; ``evidence`` and ``event_log`` are digests of blobs. ``previous`` and
+    ``must_be_same_boot`` are the parts of the expectation that stand in no commit.
+    """
+
+    verdict: dict[str, Any]
+    evidence: Digest
+    event_log: Digest
+    policy: Name
+    image: Name
+    previous: Clock | None = None
+    must_be_same_boot: bool
+    challenge_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
+class Record(Value):
+    """One event in a node's life.
+
+    ``commit`` and ``tree`` are the desired state it happened under. ``ports`` is what was read back from the switch
+    (``access 200``), by interface.
+    """
+
+    node: Name
+    sequence: Annotated[int, Field(ge=1)]
+    previous: Digest | None = None
+    event: Event
+    recorded_at: datetime
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    tree: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    verifier: str
+    enclave: Name | None = None
+    attempt: str | None = None
+    image: Digest | None = None
+    contacted_at: datetime | None = None
+    accepted_at: datetime | None = None
+    nonce: str | None = None
+    clock: Clock | None = None
+    appraisal: Appraisal | None = None
+    keys: dict[Name, int] = Field(default_factory=dict)
+    ports: dict[str, str] = Field(default_factory=dict)
+    causes: tuple[str, ...] = ()
+
+
+class Subject(Value):
+    """Whom the statement is about: the node, by the digest of its endorsement key."""
+
+    name: str
+    digest: dict[Literal["sha256"], str]
+
+
+class Statement(Value):
+    """An in-toto statement around a record."""
+
+    type_: Annotated[Literal["https://in-toto.io/Statement/v1"], Field(alias="_type")] = (
+        "https://in-toto.io/Statement/v1"
+    )
+    subject: tuple[Subject]
+    predicate_type: Literal["urn:ringfence:record:v1"] = "urn:ringfence:record:v1"
+    predicate: Record
+
+
+def statement_bytes(record: Record, *, endorsement: str) -> bytes:
+    """Return the canonical statement around ``record``; ``endorsement`` is the node's ``sha256:…``."""
+    subject = Subject(name=f"node/{record.node}", digest={"sha256": endorsement.removeprefix("sha256:")})
+    return canonical_value(Statement(subject=(subject,), predicate=record))
+
+
+def parse_statement(payload: bytes) -> Statement:
+    """Return the statement in ``payload``; raise TrustError if it is not one of ours, byte for byte."""
+    try:
+        statement = Statement.model_validate_json(payload)
+    except ValidationError:
+        statement = None
+    if statement is None or canonical_value(statement) != payload:
+        raise TrustError(
+            "evidence record",
+            "it is not a statement that ringfence writes",
+            reason="StatementMalformed",
+            hint="the evidence branch was altered, or a newer ringfence wrote it",
+        )
+    return statement
+
+
+def statement_path(record: Record) -> str:
+    """Return where on the evidence branch the statement of ``record`` stands."""
+    day = record.recorded_at
+    return f"statements/{day:%Y}/{day:%m}/{day:%d}/{record.node}-{record.sequence}.dsse.json"
