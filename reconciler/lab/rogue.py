@@ -1,0 +1,72 @@
+"""A boot server that nobody should trust: it serves tampered images into airlocks.
+
+``GET /boot.efi`` gives the image that ``lab tamper`` made for the node whose airlock the
+request came in by; 404 where that node is not tampered with. It stands for whatever an
+attacker on the provisioning network could do, and is there to be caught.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from reconciler.lab import layout
+
+_TIMEOUT_S = 30.0
+
+
+def image_of(address: str, *, rogue: Path) -> Path:
+    """Return where the tampered image of the node behind an airlock address is: 10.77.3.1 is n3."""
+    return rogue / f"n{address.split('.')[2]}.efi"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request for an image."""
+
+    timeout = _TIMEOUT_S
+    protocol_version = "HTTP/1.1"
+    rogue: Path
+
+    def _head(self) -> Path | None:
+        path = image_of(str(self.connection.getsockname()[0]), rogue=self.rogue)
+        if self.path != "/boot.efi" or not path.is_file():
+            self.send_response(HTTPStatus.NOT_FOUND)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", "application/efi")
+        self.send_header("Content-Length", str(path.stat().st_size))
+        self.end_headers()
+        return path
+
+    def do_HEAD(self) -> None:
+        """Say how long the image is; UEFI asks first."""
+        self._head()
+
+    def do_GET(self) -> None:
+        """Send the image."""
+        path = self._head()
+        if path is not None:
+            with path.open("rb") as stream:
+                shutil.copyfileobj(stream, self.wfile)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's own name for it
+        """Log one line per request to standard error."""
+        sys.stderr.write(f"{self.client_address[0]} {format % args}\n")
+
+
+def main(arguments: list[str]) -> int:
+    """Serve on every address, on PORT, until killed."""
+    handler = type("BoundHandler", (Handler,), {"rogue": layout.here().rogue})
+    made = ThreadingHTTPServer(("0.0.0.0", int(arguments[0])), handler)  # noqa: S104  # all airlocks, inside svc only
+    made.daemon_threads = True
+    made.serve_forever()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
