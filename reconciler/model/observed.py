@@ -122,7 +122,8 @@ class NodeObservation:
 class ObservedState:
     """One observation of the whole site.
 
-    ``key_versions`` are the custodian's current versions by key name (no entry: no such key yet, or its custodian
+    ``nodes`` has every node of the inventory, ``spare_ports`` every port of ours (switch, port) that no node uses,
+    ``former`` the heads of nodes that have left the inventory. ``key_versions`` are the custodian's current versions by key name (no entry: no such key yet, or its custodian
     did not answer). ``listening_since`` is when the attestation service began to listen without a break, None while
     it does not: only silence that somebody listened to counts against a node.
     """
@@ -130,4 +131,6 @@ class ObservedState:
     observed_at: datetime
     listening_since: datetime | None
     nodes: Mapping[str, NodeObservation]
+    spare_ports: Mapping[tuple[str, str], PortState] = field(default_factory=dict)
+    former: Mapping[str, Head] = field(default_factory=dict)
     key_versions: Mapping[str, int] = field(default_factory=dict)

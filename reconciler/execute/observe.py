@@ -1,0 +1,73 @@
+"""Observing: every fact that a plan is made from, read now; what cannot be read is UNKNOWN.
+
+Nothing is changed here. A store of ours that does not answer (boot service, desk,
+ledger) fails the observation: without it nothing at all is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from reconciler.errors.taxonomy import DeviceError, TransientError, TrustError
+from reconciler.execute.concurrency import map_all
+from reconciler.model.desired import DesiredState
+from reconciler.model.observed import UNKNOWN_PORT, NodeObservation, ObservedState, PortState, PowerState
+from reconciler.ports.site import Site
+
+
+def observe(site: Site, *, desired: DesiredState, now: datetime, workers: int) -> ObservedState:
+    """Return what the site says of everything that ``desired`` names; ``workers`` devices are asked at once."""
+    names = sorted(desired.nodes)
+    ports = dict(map_all(lambda name: (name, _ports(site, desired, name)), sorted(desired.switches), workers=workers))
+    power = dict(map_all(lambda name: (name, _power(site, name)), names, workers=workers))
+    assignments, sessions, heads = site.boot.assignments(), site.desk.sessions(), site.ledger.heads()
+    nodes = {
+        name: NodeObservation(
+            node=name,
+            power=power[name],
+            ports={i.name: ports[i.switch].get(i.port, UNKNOWN_PORT) for i in desired.nodes[name].spec.interfaces},
+            assignment=assignments.get(name),
+            session=sessions.get(name),
+            head=heads.get(name),
+        )
+        for name in names
+    }
+    used = {(i.switch, i.port) for node in desired.nodes.values() for i in node.spec.interfaces}
+    return ObservedState(
+        observed_at=now,
+        listening_since=site.desk.listening_since(),
+        nodes=nodes,
+        spare_ports={
+            (switch, port): state
+            for switch, states in ports.items()
+            for port, state in states.items()
+            if (switch, port) not in used
+        },
+        former={name: head for name, head in heads.items() if name not in desired.nodes},
+        key_versions=_versions(site, desired, nodes),
+    )
+
+
+def _ports(site: Site, desired: DesiredState, name: str) -> Mapping[str, PortState]:
+    ports = desired.switches[name].spec.ports
+    try:
+        seen = site.switches[name].read_ports(ports)
+    except (TransientError, DeviceError):
+        seen = {}
+    return {port: seen.get(port, UNKNOWN_PORT) for port in ports}
+
+
+def _power(site: Site, name: str) -> PowerState:
+    try:
+        return site.powers[name].status()
+    except (TransientError, DeviceError):
+        return PowerState.UNKNOWN
+
+
+def _versions(site: Site, desired: DesiredState, nodes: Mapping[str, NodeObservation]) -> Mapping[str, int]:
+    known = {key for seen in nodes.values() if seen.head for key in seen.head.keys}
+    try:
+        return site.custodian.versions(sorted(known | set(desired.keys)))
+    except (TransientError, TrustError):
+        return {}

@@ -1,0 +1,194 @@
+"""The course of a node: what is to become of it, decided from known facts, in this order.
+
+1. A rejection that stands keeps a node out, whatever else is true.
+2. Rejected evidence, or a member's silence, withdraws trust.
+3. A node that nobody wants leaves, and rests.
+4. A node that another enclave wants leaves first.
+5. A node that is wanted joins, proves itself, or serves.
+
+Unknown facts hold a node where it is: they never move it forward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.attest.verdict import Accepted, Reason, Rejected
+from reconciler.model.observed import AnswerStatus, PowerState
+from reconciler.model.phase import Phase
+from reconciler.plan.assign import is_barred
+from reconciler.plan.scene import Scene
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """Nothing is to be done; ``problem`` says what is not known, if anything."""
+
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """The node goes back to the pool."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expel:
+    """Trust is withdrawn; no ``causes`` means that the rejection is recorded already."""
+
+    causes: tuple[str, ...] = ()
+    rejected: Rejected | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """The node starts a fresh attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prove:
+    """The node is up in its airlock in the recorded attempt; ``accepted`` once its evidence verified."""
+
+    accepted: Accepted | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serve:
+    """The node is a member; ``accepted`` if newer evidence of it verified."""
+
+    accepted: Accepted | None = None
+    problem: str = ""
+
+
+Course = Rest | Leave | Expel | Join | Prove | Serve
+
+
+def decide(scene: Scene) -> Course:
+    """Return what is to become of the node."""
+    if is_barred(scene.node, scene.head):
+        return Rest() if scene.is_at_rest() else Expel()
+    causes = _lost_trust(scene)
+    if causes:
+        return Expel(causes=causes, rejected=scene.verdict if isinstance(scene.verdict, Rejected) else None)
+    if scene.wanted is None:
+        return _unwanted(scene)
+    if scene.phase in {Phase.AIRLOCK, Phase.ENCLAVE} and scene.head and scene.head.enclave != scene.wanted:
+        return Leave()
+    return _wanted(scene)
+
+
+def _lost_trust(scene: Scene) -> tuple[str, ...]:
+    if isinstance(scene.verdict, Rejected):
+        return tuple(describe_reason(reason) for reason in scene.verdict.reasons)
+    if scene.wanted is None or (isinstance(scene.verdict, Accepted) and not scene.is_recorded()):
+        return ()
+    since = scene.silence_since()
+    if since is not None and scene.standing_assignment():
+        return (f"Silent: no evidence since {since:%Y-%m-%dT%H:%M:%SZ}",)
+    return ()
+
+
+def describe_reason(reason: Reason) -> str:
+    """Return one line for one reason: the code, the place in the evidence, and what was expected and found."""
+    place = [f"PCR {reason.pcr}"] if reason.pcr is not None else []
+    place += [f"event {reason.event}"] if reason.event is not None else []
+    place += [reason.event_type] if reason.event_type else []
+    text = f"{reason.code}: {' '.join([*place, ''])}{reason.message}"
+    if reason.expected is not None or reason.found is not None:
+        text += f" (expected {reason.expected or 'nothing'}, found {reason.found or 'nothing'})"
+    return text
+
+
+def _unwanted(scene: Scene) -> Course:
+    if scene.phase is not Phase.FREE:
+        return Leave()
+    if scene.is_at_rest():
+        return Rest()
+    if scene.seen.power is PowerState.UNKNOWN and scene.is_parked() and scene.seen.assignment is None:
+        return Rest(problem="its power state is not known")
+    if scene.has_unknown_port() and scene.is_off() and scene.seen.assignment is None:
+        return Rest(problem="the state of its switch port is not known")
+    return Leave()
+
+
+def _wanted(scene: Scene) -> Course:
+    if scene.has_unknown_port():
+        return Rest(problem="the state of its switch port is not known")
+    if scene.seen.power is PowerState.UNKNOWN and scene.phase is not Phase.ENCLAVE:
+        return Rest(problem="its power state is not known")
+    standing = scene.standing_assignment()
+    if standing is None or scene.is_off():
+        return Join()
+    if scene.is_at(scene.enclave_ports()):
+        return _in_enclave(scene)
+    if scene.is_at(scene.airlock_ports()) and scene.phase is Phase.AIRLOCK:
+        return _in_airlock(scene)
+    return Join()
+
+
+def _in_enclave(scene: Scene) -> Course:
+    accepted = scene.verdict if isinstance(scene.verdict, Accepted) else None
+    if scene.phase is Phase.ENCLAVE:
+        return _late(scene) or Serve(accepted=accepted, problem=_power_problem(scene))
+    if accepted is not None and scene.is_recorded() and has_acknowledged(scene):
+        return Prove(accepted=accepted)  # Killed between the port's move and its record: finish it.
+    return Join()
+
+
+def _in_airlock(scene: Scene) -> Course:
+    accepted = scene.verdict if isinstance(scene.verdict, Accepted) else None
+    return _late(scene) or Prove(accepted=accepted)
+
+
+def _late(scene: Scene) -> Expel | None:
+    """Return the expulsion of a node that let a deadline pass."""
+    head, limits = scene.head, scene.desired.repository.spec
+    if head is None or scene.listening_since is None:
+        return None
+    if scene.phase is Phase.AIRLOCK and head.assigned_at is not None:
+        start, limit = max(head.assigned_at, scene.listening_since), limits.boot_deadline
+        late = not isinstance(scene.verdict, Accepted) or not has_acknowledged(scene)
+        cause = "BootTimeout: it was not proven in time"
+    elif head.admitted_at is not None and head.confirmed_at is None:
+        start, limit = max(head.admitted_at, scene.listening_since), limits.confirm_deadline
+        late = not is_present(scene)
+        cause = "ConfirmTimeout: it did not call from inside the enclave's network in time"
+    else:
+        return None
+    return Expel(causes=(cause,)) if late and scene.now - start > limit else None
+
+
+def _power_problem(scene: Scene) -> str:
+    return "its power state is not known" if scene.seen.power is PowerState.UNKNOWN else ""
+
+
+def is_answered(scene: Scene) -> bool:
+    """Return whether the node was told that the verdict at hand is acceptance."""
+    session = scene.seen.session
+    return (
+        session is not None
+        and session.answered is not None
+        and scene.verdict is not None
+        and session.answered.status is AnswerStatus.ACCEPTED
+        and session.answered.nonce == scene.verdict.nonce
+    )
+
+
+def has_acknowledged(scene: Scene) -> bool:
+    """Return whether the node has acknowledged the answer to the verdict at hand."""
+    session = scene.seen.session
+    return (
+        is_answered(scene)
+        and session is not None
+        and session.answered is not None
+        and session.answered.receipts is not None
+    )
+
+
+def is_present(scene: Scene) -> bool:
+    """Return whether the node called from inside the wanted network after it was admitted."""
+    session, head = scene.seen.session, scene.head
+    if session is None or session.presence is None or head is None or head.admitted_at is None:
+        return False
+    network = scene.enclave.spec.networks[0]
+    return session.presence.network == network and session.presence.seen_at >= head.admitted_at

@@ -1,0 +1,58 @@
+"""The plan as a graph: checked order, and the picture that people look at. The home of networkx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import networkx as nx
+
+from reconciler.errors.taxonomy import InvariantError
+from reconciler.plan.actions import Action
+
+
+def to_graph(actions: Iterable[Action]) -> nx.DiGraph[str]:
+    """Return the graph of ``actions``; edges lead from what comes first, and ``hard`` tells ``after`` from ``follows``."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    actions = tuple(actions)
+    for action in actions:
+        graph.add_node(action.id)
+    for action in actions:
+        graph.add_edges_from(((before, action.id) for before in action.follows), hard=False)
+        graph.add_edges_from(((before, action.id) for before in action.after), hard=True)
+    return graph
+
+
+def in_order(actions: Iterable[Action]) -> tuple[Action, ...]:
+    """Return ``actions`` in a stable order in which each comes after what it waits for.
+
+    Raises InvariantError for a cycle, a duplicate or an edge that leads nowhere.
+    """
+    by_id = {}
+    for action in actions:
+        if action.id in by_id:
+            raise _broken(f"action {action.id} stands twice in the plan")
+        by_id[action.id] = action
+    graph = to_graph(by_id.values())
+    stray = sorted(set(graph) - set(by_id))
+    if stray:
+        raise _broken(f"an action waits for {stray[0]}, which is not in the plan")
+    place = {id_: index for index, id_ in enumerate(by_id)}
+    try:
+        order = list(nx.lexicographical_topological_sort(graph, key=place.__getitem__))
+    except nx.NetworkXUnfeasible:
+        raise _broken("its actions wait for each other in a circle") from None
+    return tuple(by_id[id_] for id_ in order)
+
+
+def to_mermaid(actions: Iterable[Action]) -> str:
+    """Return a Mermaid flow chart of ``actions``, without the edges that others imply."""
+    graph = nx.transitive_reduction(to_graph(actions))
+    names = {id_: f"a{index}" for index, id_ in enumerate(graph)}
+    lines = ["flowchart LR"]
+    lines += [f'    {names[id_]}["{id_.replace("/", " ")}"]' for id_ in graph]
+    lines += [f"    {names[before]} --> {names[after]}" for before, after in graph.edges]
+    return "\n".join(lines) + "\n"
+
+
+def _broken(message: str) -> InvariantError:
+    return InvariantError("plan", message, reason="PlanBroken", hint="this is a bug in ringfence; nothing was touched")

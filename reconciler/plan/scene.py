@@ -1,0 +1,129 @@
+"""One node's scene: what is wanted of it, what is seen of it, and the questions asked of both.
+
+Every predicate is about known facts: UNKNOWN is neither at rest nor in any network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from reconciler.attest.verdict import Verdict
+from reconciler.model.desired import DesiredState
+from reconciler.model.kinds import Enclave, Node
+from reconciler.model.observed import Assignment, NodeObservation, PortMode, PowerState
+from reconciler.model.phase import Phase
+from reconciler.model.record import Head
+from reconciler.plan.actions import Port
+
+SILENT_ROUNDS = 3
+"""A member that misses so many re-attestations in a row is silent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Everything that decides what becomes of ``name``; ``wanted`` is the enclave it is to serve."""
+
+    name: str
+    wanted: str | None
+    desired: DesiredState
+    seen: NodeObservation
+    verdict: Verdict | None
+    listening_since: datetime | None
+    now: datetime
+
+    @property
+    def node(self) -> Node:
+        """Return the node's document."""
+        return self.desired.nodes[self.name]
+
+    @property
+    def enclave(self) -> Enclave:
+        """Return the document of the enclave it is to serve; only for a wanted node."""
+        return self.desired.enclaves[self.wanted or ""]
+
+    @property
+    def head(self) -> Head | None:
+        """Return what the record says of it."""
+        return self.seen.head
+
+    @property
+    def phase(self) -> Phase:
+        """Return the phase that the record says it is in."""
+        return self.head.phase if self.head else Phase.FREE
+
+    def ports_for(self, vlan: int) -> tuple[Port, ...]:
+        """Return the node's ports with the first one on ``vlan`` and every other one parked."""
+        parking = self.desired.parking_vlan(self.name)
+        return tuple(
+            Port(interface=i.name, switch=i.switch, port=i.port, vlan=vlan if first else parking)
+            for first, i in ((index == 0, i) for index, i in enumerate(self.node.spec.interfaces))
+        )
+
+    def parked_ports(self) -> tuple[Port, ...]:
+        """Return the node's ports, all of them parked."""
+        return self.ports_for(self.desired.parking_vlan(self.name))
+
+    def airlock_ports(self) -> tuple[Port, ...]:
+        """Return the node's ports with the first one in its airlock."""
+        return self.ports_for(self.node.spec.airlock.vlan)
+
+    def enclave_ports(self) -> tuple[Port, ...]:
+        """Return the node's ports with the first one in the wanted enclave's network."""
+        return self.ports_for(self.desired.enclave_vlan(self.wanted or ""))
+
+    def is_at(self, ports: tuple[Port, ...]) -> bool:
+        """Return whether every port is known to be where ``ports`` says."""
+        return all(p.interface in self.seen.ports and self.seen.ports[p.interface].is_access(p.vlan) for p in ports)
+
+    def is_parked(self) -> bool:
+        """Return whether every port is known to be parked."""
+        return self.is_at(self.parked_ports())
+
+    def is_off(self) -> bool:
+        """Return whether the node is known to be powered off."""
+        return self.seen.power is PowerState.OFF
+
+    def is_at_rest(self) -> bool:
+        """Return whether the node is known to be off, parked and served nothing."""
+        return self.is_off() and self.is_parked() and self.seen.assignment is None
+
+    def has_unknown_port(self) -> bool:
+        """Return whether the state of some port is not known."""
+        seen = self.seen.ports
+        names = [interface.name for interface in self.node.spec.interfaces]
+        return any(name not in seen or seen[name].mode is PortMode.UNKNOWN for name in names)
+
+    def standing_assignment(self) -> Assignment | None:
+        """Return the assignment if it is the recorded attempt for the wanted enclave and today's image."""
+        served, head = self.seen.assignment, self.head
+        if served is None or head is None or self.wanted is None:
+            return None
+        image = self.desired.images[self.enclave.spec.image].spec.digest
+        pcrs = self.desired.policies[self.enclave.spec.policy].spec.pcrs
+        fits = (served.enclave, served.image, served.pcrs) == (self.wanted, image, pcrs)
+        recorded = (head.attempt, head.enclave) == (served.attempt, self.wanted)
+        return served if fits and recorded else None
+
+    def is_recorded(self) -> bool:
+        """Return whether the verdict at hand is the one that the record holds as accepted."""
+        head = self.head
+        return head is not None and self.verdict is not None and head.nonce == self.verdict.nonce.hex()
+
+    def silence_since(self) -> datetime | None:
+        """Return since when a member is silent past its deadline; None if it is not, or if nobody listened."""
+        head = self.head
+        if head is None or head.phase is not Phase.ENCLAVE or head.accepted_at is None or self.listening_since is None:
+            return None
+        deadline = SILENT_ROUNDS * self._reattest(head)
+        heard = max(head.accepted_at, self.listening_since)
+        return head.accepted_at if self.now - heard > deadline else None
+
+    def outdated_keys(self, versions: dict[str, int]) -> tuple[str, ...]:
+        """Return the enclave's keys of which the node does not know the current version, in the enclave's order."""
+        known = self.head.keys if self.head else {}
+        return tuple(k for k in self.enclave.spec.keys if k not in known or versions.get(k, known[k]) > known[k])
+
+    def _reattest(self, head: Head) -> timedelta:
+        enclave = self.desired.enclaves.get(head.enclave or "")
+        return enclave.spec.reattest if enclave else timedelta(0)
