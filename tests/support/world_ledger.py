@@ -1,0 +1,35 @@
+"""A simulated evidence branch: append-only, one writer, a commit at a time, behind the ledger port."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+from reconciler.model.record import Head
+from reconciler.ports.ledger import Entry
+from tests.support.world_line import FaultKind, Line
+
+
+class SimulatedLedger:
+    """The evidence branch (``ports.ledger.Ledger``). ``rounds`` is everything on it, commit by commit."""
+
+    def __init__(self, *, line: Line) -> None:
+        """Start with an empty branch."""
+        self.rounds: list[tuple[Entry, ...]] = []
+        self.on_appended: Callable[[Sequence[Entry]], None] = lambda _entries: None
+        self._line = line
+        self._shown: dict[str, Head] = {}
+
+    def heads(self) -> Mapping[str, Head]:
+        """Return the newest head of every node that has one."""
+        if self._line.read("ledger", "heads") is not FaultKind.STALE:
+            self._shown = {entry.node: entry.head for entries in self.rounds for entry in entries}
+        return dict(self._shown)
+
+    def append(self, entries: Sequence[Entry]) -> str:
+        """Record ``entries`` in one commit and return its id."""
+        subject = ",".join(f"{entry.node}#{entry.head.sequence}" for entry in entries)
+        with self._line.write("ledger", "append", subject=subject):
+            self.on_appended(entries)
+            self.rounds.append(tuple(entries))
+            return hashlib.sha1(f"{len(self.rounds)}".encode(), usedforsecurity=False).hexdigest()
