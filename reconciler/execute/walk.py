@@ -27,7 +27,10 @@ def walk(plan: Plan, *, actuate: Actuate, watch: Watch, workers: int) -> Mapping
     """Carry out ``plan`` and return each action's outcome by id; 1 worker means one after the other."""
     if workers == 1:
         return _walk_in_turn(plan, actuate, watch)
-    return anyio.run(_walk_side_by_side, plan, actuate, watch, workers)
+    try:
+        return anyio.run(_walk_side_by_side, plan, actuate, watch, workers)
+    except* InvariantError as bugs:
+        raise bugs.exceptions[0] from None
 
 
 def _try(actuate: Actuate, action: Action) -> Outcome:

@@ -1,0 +1,182 @@
+"""The audit: every record read again, every verdict computed again, by somebody who trusts nobody.
+
+1. Each envelope is signed by an evidence key of the desired state it was made under.
+2. Each node's records form a chain without a gap, and its head is their sum.
+3. Each verdict, computed again from the raw evidence, is the recorded one byte for byte.
+4. No key was released and no node admitted without an acceptance in the same attempt before it.
+5. Every record was made under a commit of the trusted history.
+6. Nothing else lies on the branch.
+
+Whether the branch was rolled back as a whole is not seen here: that takes a witness.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from reconciler.attest.appraise import appraise
+from reconciler.attest.expectation import Expectation
+from reconciler.errors.taxonomy import RingfenceError, TrustError
+from reconciler.evidence.canonical import canonical, digest
+from reconciler.evidence.envelope import open_envelope
+from reconciler.evidence.fold import fold
+from reconciler.evidence.raw import unpack
+from reconciler.evidence.report import describe
+from reconciler.evidence.statement import Appraisal, Record, parse_statement, statement_path
+from reconciler.model.desired import DesiredState
+from reconciler.model.record import Clock, Event, Head
+from reconciler.model.submission import BootClock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """Something that should not be on the evidence branch, or is missing there."""
+
+    path: str
+    code: str
+    message: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """What an audit found; ``heads`` are the sums of the records, ``records`` all of them in chain order."""
+
+    flaws: list[Flaw] = field(default_factory=list)
+    heads: dict[str, Head] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+    verdicts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """What an audit reads, each part by a function.
+
+    ``desired`` gives the desired state at a commit, raising TrustError for one outside the trusted history; ``keys``
+    the evidence keys of that state, by key id; ``blob`` raw bytes by bare SHA-256, None where there are none.
+    """
+
+    desired: Callable[[str], DesiredState]
+    keys: Callable[[str], Mapping[str, Ed25519PublicKey]]
+    blob: Callable[[str], bytes | None]
+
+
+def audit(statements: Iterable[tuple[str, bytes]], *, archive: Archive, heads: Mapping[str, Head]) -> Findings:
+    """Return everything found on a branch of ``statements`` (path, envelope) with the ``heads`` that it claims."""
+    found = Findings()
+    opened: list[tuple[str, Record, str]] = []
+    for path, envelope in statements:
+        try:
+            opened.append((path, *_open(path, envelope, archive)))
+        except RingfenceError as error:
+            found.flaws.append(_flaw(path, error))
+    for path, record, record_digest in sorted(opened, key=lambda item: (item[1].node, item[1].sequence)):
+        _take(found, path, record, record_digest, archive)
+    found.records.sort(key=lambda record: (record.recorded_at, record.node, record.sequence))
+    for node in sorted(heads.keys() | found.heads.keys()):
+        if heads.get(node) != found.heads.get(node):
+            found.flaws.append(
+                Flaw(
+                    path=f"nodes/{node}/head.json",
+                    code="HeadMismatch",
+                    message="the head is not the sum of the node's records",
+                )
+            )
+    return found
+
+
+def _open(path: str, envelope: bytes, archive: Archive) -> tuple[Record, str]:
+    """Return the record in ``envelope`` and its digest, once its signer and its place are checked."""
+    unchecked = _claimed_commit(envelope)
+    payload = open_envelope(envelope, keys=archive.keys(unchecked))
+    record = parse_statement(payload).predicate
+    if record.commit != unchecked or statement_path(record) != path:
+        raise TrustError(path, "it stands in another place than it was made for", reason="StatementMoved")
+    return record, digest(payload)
+
+
+def _claimed_commit(envelope: bytes) -> str:
+    """Return the commit that a record claims, to find the keys it must be signed with; nothing else is believed."""
+    return parse_statement(_open_unverified(envelope)).predicate.commit
+
+
+def _open_unverified(envelope: bytes) -> bytes:
+    """Return the payload of ``envelope`` unchecked; only for finding out which keys to check it with."""
+    try:
+        return base64.b64decode(json.loads(envelope)["payload"], validate=True)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise TrustError("evidence record", "it is not a DSSE envelope", reason="EnvelopeMalformed") from None
+
+
+def _take(found: Findings, path: str, record: Record, record_digest: str, archive: Archive) -> None:
+    try:
+        head = fold(found.heads.get(record.node), record, digest=record_digest)
+        _check_gate(found.heads.get(record.node), record)
+        if record.event is Event.APPRAISED:
+            _check_verdict(record, archive)
+            found.verdicts += 1
+        found.heads[record.node] = head
+        found.records.append(record)
+    except RingfenceError as error:
+        found.flaws.append(_flaw(path, error))
+
+
+def _check_gate(head: Head | None, record: Record) -> None:
+    is_gated = record.event in {Event.RELEASED, Event.ADMITTED, Event.CONFIRMED}
+    is_open = head is not None and head.nonce is not None and head.attempt == record.attempt
+    if is_gated and not is_open:
+        raise TrustError(f"node {record.node}", f"it was {record.event} without proof", reason="GateSkipped")
+
+
+def _check_verdict(record: Record, archive: Archive) -> None:
+    appraisal = record.appraisal
+    if appraisal is None:
+        raise TrustError(f"node {record.node}", "an appraisal without a verdict", reason="StatementMalformed")
+    event_log = _blob(archive, appraisal.event_log)
+    evidence = unpack(_blob(archive, appraisal.evidence), event_log=event_log)
+    desired = archive.desired(record.commit)
+    archive.desired(appraisal.challenge_commit)
+    verdict = appraise(evidence, expectation=_expectation(record, appraisal, desired, evidence.received_at))
+    if canonical(describe(verdict)) != canonical(appraisal.verdict):
+        raise TrustError(f"node {record.node}", "its verdict, computed again, is another one", reason="VerdictDiffers")
+
+
+def _expectation(record: Record, appraisal: Appraisal, desired: DesiredState, judged_at: datetime) -> Expectation:
+    node = desired.nodes.get(record.node)
+    policy, image = desired.policies.get(appraisal.policy), desired.images.get(appraisal.image)
+    if node is None or policy is None or image is None or record.enclave is None or record.attempt is None:
+        raise TrustError(f"node {record.node}", "its record names what its commit does not hold", reason="RecordStray")
+    return Expectation(
+        node=record.node,
+        enclave=record.enclave,
+        commit=appraisal.challenge_commit,
+        attempt=record.attempt,
+        endorsement=node.spec.tpm.endorsement,
+        ek_roots=desired.ek_roots,
+        policy=policy.spec,
+        measurements=image.spec.measurements,
+        profile=node.spec.firmware.profile,
+        previous=_clock(appraisal.previous),
+        must_be_same_boot=appraisal.must_be_same_boot,
+        judged_at=judged_at,
+    )
+
+
+def _clock(clock: Clock | None) -> BootClock | None:
+    return None if clock is None else BootClock(**clock.model_dump())
+
+
+def _blob(archive: Archive, name: str) -> bytes:
+    data = archive.blob(name.removeprefix("sha256:"))
+    if data is None or digest(data) != name:
+        raise TrustError("evidence blob", f"{name[:19]}… is missing or altered", reason="BlobMissing")
+    return data
+
+
+def _flaw(path: str, error: RingfenceError) -> Flaw:
+    return Flaw(path=path, code=error.reason, message=str(error))

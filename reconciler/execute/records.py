@@ -1,0 +1,120 @@
+"""The records of one pass: each node's chain goes on from the head that the pass began with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reconciler.attest.expectation import Expectation
+from reconciler.attest.verdict import Accepted, Rejected, Verdict
+from reconciler.errors.taxonomy import InvariantError
+from reconciler.evidence.author import Author, News
+from reconciler.evidence.raw import pack
+from reconciler.evidence.report import describe
+from reconciler.evidence.statement import Appraisal
+from reconciler.model.desired import DesiredState
+from reconciler.model.observed import ObservedState, Session
+from reconciler.model.record import Clock, Event, Head
+from reconciler.model.submission import BootClock, Evidence
+from reconciler.plan.expect import expectation_for
+from reconciler.ports.ledger import Entry, Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """What one pass is about: the desired and the observed state, and the clock this pass tells the time by."""
+
+    desired: DesiredState
+    observed: ObservedState
+    now: Callable[[], datetime]
+
+
+class Recorder:
+    """Writes what happens in one pass, and knows each node's head as it goes on."""
+
+    def __init__(self, ledger: Ledger, *, author: Author, occasion: Occasion) -> None:
+        """Begin with the heads that were observed."""
+        self._ledger = ledger
+        self._author = author
+        self._occasion = occasion
+        self._heads = {name: seen.head for name, seen in occasion.observed.nodes.items()}
+
+    def head(self, node: str) -> Head | None:
+        """Return the node's head, everything written so far included."""
+        return self._heads[node]
+
+    def write(self, *news: News, at: datetime | None = None) -> None:
+        """Record ``news``, all of one node, in one commit; ``at`` is when it happened, by default now."""
+        entries: list[Entry] = []
+        head = self._heads[news[0].node]
+        for item in news:
+            entries.append(self._author.entry(head, item, at=at or self._occasion.now()))
+            head = entries[-1].head
+        self._ledger.append(entries)
+        self._heads[news[0].node] = head
+
+    def news(self, node: str, event: Event, **details: Any) -> News:  # noqa: ANN401  # fields of Record
+        """Return the news that ``event`` happened to ``node``, in the enclave that it is recorded for."""
+        head = self._heads[node]
+        context = {"enclave": head.enclave, "attempt": head.attempt} if head else {}
+        endorsement = self._occasion.desired.nodes[node].spec.tpm.endorsement
+        return News(node=node, event=event, endorsement=endorsement, details=context | details)
+
+    def accepted(self, verdict: Accepted) -> News:
+        """Return the news of an acceptance, with the raw evidence."""
+        evidence, session = self._evidence(verdict.node)
+        return self._appraised(
+            verdict,
+            evidence,
+            nonce=verdict.nonce.hex(),
+            clock=_clock(verdict.clock),
+            accepted_at=evidence.received_at,
+            contacted_at=session.started_at,
+        )
+
+    def rejected(self, verdict: Rejected) -> News:
+        """Return the news of a rejection, with the raw evidence."""
+        return self._appraised(verdict, self._evidence(verdict.node)[0])
+
+    def _appraised(self, verdict: Verdict, evidence: Evidence, **details: Any) -> News:  # noqa: ANN401  # fields of Record
+        evidence_digest, log_digest, blobs = pack(evidence)
+        spec = self._occasion.desired.enclaves[verdict.enclave].spec
+        expected = self._expectation(verdict.node)
+        appraisal = Appraisal(
+            verdict=describe(verdict),
+            evidence=evidence_digest,
+            event_log=log_digest,
+            policy=spec.policy,
+            image=spec.image,
+            previous=_clock(expected.previous) if expected.previous else None,
+            must_be_same_boot=expected.must_be_same_boot,
+            challenge_commit=evidence.commit,
+        )
+        endorsement = self._occasion.desired.nodes[verdict.node].spec.tpm.endorsement
+        context = {"enclave": verdict.enclave, "attempt": verdict.attempt, "appraisal": appraisal}
+        return News(
+            node=verdict.node, event=Event.APPRAISED, endorsement=endorsement, details=context | details, blobs=blobs
+        )
+
+    def _expectation(self, node: str) -> Expectation:
+        expected = expectation_for(self._occasion.desired, self._occasion.observed.nodes[node])
+        if expected is None:
+            raise InvariantError(f"node {node}", "a verdict without an expectation", reason="VerdictStray")
+        return expected
+
+    def _evidence(self, node: str) -> tuple[Evidence, Session]:
+        session = self._occasion.observed.nodes[node].session
+        if session is None or session.evidence is None:
+            raise InvariantError(f"node {node}", "a verdict without evidence", reason="VerdictStray")
+        return session.evidence, session
+
+
+def _clock(clock: BootClock) -> Clock:
+    return Clock(
+        reset_count=clock.reset_count,
+        restart_count=clock.restart_count,
+        clock=clock.clock,
+        firmware_version=clock.firmware_version,
+    )
