@@ -6,12 +6,12 @@ otherwise; a monitor watches every effect. It decides nothing; it makes no plan.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import PortMode, PortState
 from reconciler.model.submission import Activation
+from reconciler.ports.site import Site
 from tests.support.monitor import Monitor
 from tests.support.softtpm import SoftTpm
 from tests.support.world_custodian import SimulatedCustodian
@@ -23,6 +23,8 @@ from tests.support.world_power import SimulatedPower
 from tests.support.world_switch import SimulatedSwitch, access
 
 TICK_S = 5
+FOREIGN_VLAN = 4000
+MISFORTUNES = ("reboot", "alter", "power-button", "agent-restart", "trunk", "foreign-vlan", "neighbour")
 TRUNK = PortState(mode=PortMode.OTHER)
 
 
@@ -91,6 +93,41 @@ class World:
         """Change a node's first port behind the reconciler's back."""
         switch, port = self.ports_of(node)[0]
         self.switches[switch].truth[port] = state
+
+    def befall(self, misfortune: str, *, node: str) -> None:
+        """Let something happen to a machine or its port; see ``MISFORTUNES``."""
+        machine = self.machines[node]
+        names = sorted(self.machines)
+        neighbour = names[(names.index(node) + 1) % len(names)]
+        match misfortune:
+            case "reboot" if machine.is_on:
+                machine.reboot()
+            case "alter" if machine.image is not None:
+                machine.alter()
+            case "power-button":
+                (machine.power_off if machine.is_on else machine.power_on)()
+            case "trunk":
+                self.spoil_port(node)
+            case "foreign-vlan":
+                self.spoil_port(node, state=access(FOREIGN_VLAN))
+            case "neighbour":
+                self.spoil_port(node, state=access(self.airlock_of(neighbour)))
+            case "agent-restart" if machine.image is not None and machine.agent is not None:
+                machine.agent = None
+            case _:
+                pass
+
+    @property
+    def site(self) -> Site:
+        """Return the ports, as the reconciler gets them."""
+        return Site(
+            switches=self.switches,
+            powers=self.power,
+            boot=self.boot,
+            desk=self.desk,
+            custodian=self.custodian,
+            ledger=self.ledger,
+        )
 
     # What is true of it.
 
@@ -173,8 +210,3 @@ class World:
     def _reach(self, machine: Machine) -> frozenset[int]:
         states = [self.switches[switch].truth[port] for switch, port in machine.cables.values()]
         return frozenset(state.vlan for state in states if state.mode is PortMode.ACCESS and state.vlan is not None)
-
-    @property
-    def heads(self) -> Mapping[str, str]:
-        """Return the recorded phase of every node that has a record, as the monitor reads it."""
-        return {node: track.phase for node, track in self.monitor.tracks.items() if track.sequence}

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from reconciler.errors.taxonomy import DeviceError, TransientError
+from reconciler.errors.taxonomy import DeviceError, TransientError, TrustError
 
 FOREVER = 1 << 30
 _START = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
@@ -34,7 +34,7 @@ class FaultKind(StrEnum):
     HANG = "hang"
     """Nothing happens; TransientError after the device's deadline."""
     REFUSED = "refused"
-    """Nothing happens; DeviceError."""
+    """Nothing happens; DeviceError (TrustError from a custodian)."""
     HALF = "half"
     """It happens, and then TransientError: the caller cannot know."""
     OLD = "old"
@@ -173,7 +173,8 @@ class Line:
 
     def _raise_if_failing(self, device: str, operation: str, kind: FaultKind | None) -> None:
         if kind is FaultKind.REFUSED:
-            raise DeviceError(device, f"{operation} refused", reason="SimulatedRefusal")
+            refusal = TrustError if device == "custodian" else DeviceError
+            raise refusal(device, f"{operation} refused", reason="SimulatedRefusal")
         if kind is FaultKind.HANG:
             self.clock.advance(self.deadline_s)
         if kind in (FaultKind.TRANSIENT, FaultKind.HANG):
