@@ -175,6 +175,6 @@ def is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
             key.verify(certificate.signature, certificate.signed, padding.PKCS1v15(), rsa_hash)
         else:
             key.verify(certificate.signature, certificate.signed, ec.ECDSA(_ECDSA_SIGNATURES[certificate.algorithm]))
-    except (InvalidSignature, KeyError, MalformedError, UnsupportedAlgorithm):
+    except (InvalidSignature, KeyError, MalformedError, UnsupportedAlgorithm, ValueError):
         return False
     return True

@@ -77,13 +77,15 @@ def _kdfa(key: bytes, label: bytes, *, context: bytes, bits: int) -> bytes:
     return hmac.digest(key, data, "sha256")[: bits // 8]
 
 
-def check_activation(activation: Activation, *, ak_name: bytes) -> Iterator[Reason]:
+def check_activation(activation: Activation, *, ak_name: bytes | None) -> Iterator[Reason]:
     """Yield what speaks against the claim that the endorsed TPM holds the key called ``ak_name``.
 
-    1. What was issued is the credential for this very key. 2. The node opened it. The secret is never told.
+    1. What was issued is the credential for this very key (not judged for a key that has no name: it was refused
+    already). 2. The node opened it. The secret itself is never told.
     """
-    expected = identity_object(ak_name, secret=activation.secret, seed=activation.seed)
-    if not hmac.compare_digest(expected, activation.credential_blob):
-        yield Reason(code="CredentialMismatch", message="the credential was issued for another attestation key")
+    if ak_name is not None:
+        expected = identity_object(ak_name, secret=activation.secret, seed=activation.seed)
+        if not hmac.compare_digest(expected, activation.credential_blob):
+            yield Reason(code="CredentialMismatch", message="the credential was issued for another attestation key")
     if not activation.secret or not hmac.compare_digest(activation.secret, activation.returned):
         yield Reason(code="ActivationFailed", message="the credential was not opened")

@@ -118,7 +118,7 @@ def check_quote(  # noqa: PLR0913 - each is one thing that a quote is held again
     message: bytes,
     *,
     signature: bytes,
-    ak: PublicArea,
+    ak: PublicArea | None,
     extra_data: bytes,
     bank: str,
     pcrs: Sequence[int],
@@ -128,8 +128,8 @@ def check_quote(  # noqa: PLR0913 - each is one thing that a quote is held again
     """Judge a quote by checks 1 to 8 and 10 of ten; return what speaks against it, and the quote if it parses.
 
     ``values`` are the claimed PCR values by number; ``qualified_signer`` is the name that the AK has under the
-    certified EK, None where no EK is known (then check 10 is the caller's to miss). The clock, check 9, is judged
-    by ``check_clock``, which knows what went before.
+    certified EK. Where ``ak`` or ``qualified_signer`` is None the checks that need it are left out: the caller has
+    a reason against the node already. The clock, check 9, is judged by ``check_clock``, which knows what went before.
     """
     # 1. Both parse, with bounds and without trailing bytes.
     try:
@@ -151,7 +151,8 @@ def check_quote(  # noqa: PLR0913 - each is one thing that a quote is held again
         reasons.append(Reason(code="NotAQuote", message="not a quote", expected=f"{ATTEST_QUOTE:04x}", found=found))
     # 4. Scheme and hash are the enrolled key's, never those that the signature names.
     # 5. The signature holds over the bytes as received.
-    reasons += _check_signature(message, signed, ak=ak)
+    if ak is not None:
+        reasons += _check_signature(message, signed, ak=ak)
     # 6. It answers this challenge, and there is one.
     if not extra_data or not hmac.compare_digest(quote.extra_data, extra_data):
         reasons.append(
@@ -164,7 +165,8 @@ def check_quote(  # noqa: PLR0913 - each is one thing that a quote is held again
         )
     # 7. The signed selection is the required one, and 8. the values are the ones that were hashed.
     if is_quote:
-        reasons += _check_pcrs(quote, hash_algorithm=ak.scheme_hash, bank=bank, pcrs=pcrs, values=values)
+        hash_algorithm = None if ak is None else ak.scheme_hash
+        reasons += _check_pcrs(quote, hash_algorithm=hash_algorithm, bank=bank, pcrs=pcrs, values=values)
     # 10. The signer lives under the certified EK.
     if qualified_signer is not None and not hmac.compare_digest(quote.qualified_signer, qualified_signer):
         reasons.append(
@@ -198,12 +200,12 @@ def _check_signature(message: bytes, signature: Signature, *, ak: PublicArea) ->
                 padding.PKCS1v15() if ak.scheme == RSASSA else padding.PSS(padding.MGF1(algorithm), padding.PSS.AUTO)
             )
             ak.key.verify(signature.value, message, scheme, algorithm)
-    except InvalidSignature:
+    except (InvalidSignature, ValueError):  # ValueError: a signature that no key of this kind and size makes.
         yield Reason(code="QuoteSignatureInvalid", message="the quote is not signed by the enrolled attestation key")
 
 
 def _check_pcrs(
-    quote: Quote, *, hash_algorithm: int, bank: str, pcrs: Sequence[int], values: Mapping[int, bytes]
+    quote: Quote, *, hash_algorithm: int | None, bank: str, pcrs: Sequence[int], values: Mapping[int, bytes]
 ) -> Iterator[Reason]:
     required = ((BANKS[bank], tuple(sorted(pcrs))),)
     if quote.selection != required:
@@ -216,8 +218,8 @@ def _check_pcrs(
         )
     yield from check_values(pcrs=pcrs, values=values, bank=bank)
     covered = [values.get(pcr, b"") for _, selected in quote.selection for pcr in selected]
-    if hash_algorithm not in SIGNING_HASHES:
-        return  # Checks 4 and 5 have already said so; there is nothing to compute the digest with.
+    if hash_algorithm is None or hash_algorithm not in SIGNING_HASHES:
+        return  # The key was already refused; there is nothing to compute the digest with.
     computed = digest(hash_algorithm, b"".join(covered))
     if not hmac.compare_digest(computed, quote.pcr_digest):
         yield Reason(

@@ -1,0 +1,196 @@
+"""The appraisal: evidence and an expectation in, Accepted or Rejected out.
+
+Only this module builds a verdict. It never raises on anything that a node can send:
+what cannot be parsed is a reason like any other, and all reasons are given, not only
+the first. It knows no clock: ``judged_at`` is part of the expectation.
+
+Not checked here: revocation of EK certificates, manufacturer and model in them, PCR 10
+(IMA), physical presence; whether the seed of the credential was encrypted to the
+certified EK (see ``credential``). Firmware without reference values is not judged, and
+the verdict's vector says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from reconciler.attest.attestation_key import check_attestation_key
+from reconciler.attest.clock import check_clock
+from reconciler.attest.codes import CODES, Claim
+from reconciler.attest.credential import check_activation
+from reconciler.attest.endorsement import check_endorsement, ek_name
+from reconciler.attest.eventlog import FormatError, parse_event_log, replay
+from reconciler.attest.expectation import Expectation
+from reconciler.attest.firmware import check_firmware, check_secure_boot
+from reconciler.attest.grammar import check_grammar, find_secure_boot
+from reconciler.attest.measured import check_image, check_replay
+from reconciler.attest.public import PublicArea, PublicKey, name_of, parse_public, qualified_name
+from reconciler.attest.quote import Quote, check_quote
+from reconciler.attest.reader import MalformedError
+from reconciler.attest.verdict import Accepted, Reason, Rejected, Trustworthiness, Vector
+from reconciler.model.binding import qualifying_data
+from reconciler.model.submission import Evidence
+
+CHALLENGE_LIFETIME = timedelta(minutes=10)
+"""Evidence for a challenge older than this is not accepted any more."""
+
+_NONCE_SIZE = 32
+
+
+def appraise(evidence: Evidence, *, expectation: Expectation) -> Accepted | Rejected:
+    """Judge ``evidence`` and return the verdict, with every reason that was found.
+
+    1. The challenge: the evidence is of this node, enclave, commit and attempt, fresh, with a whole nonce.
+    2. The endorsement: the EK certificate chains to a trusted root, and the EK is the one pinned for the node.
+    3. The attestation key: attributes and algorithms keep it to what its TPM made.
+    4. The activation: the TPM with that EK holds that key.
+    5. The quote: signed by that key, over this challenge, the required PCRs and the claimed values.
+    6. The clock: this boot, after all that was accepted before.
+    7. The event log: it parses, and replays to every quoted value.
+    8. The grammar: the firmware's PCRs hold what they may, where they may.
+    9. The image: PCR 4, 9 and 11 hold exactly its measurements, and no other PCR above the firmware's any.
+    10. The firmware: Secure Boot and reference values as the policy asks.
+    """
+    reasons: list[Reason] = []
+    # 1. The challenge.
+    reasons += _check_challenge(evidence, expectation=expectation)
+    # 2. The endorsement.
+    found, ek = check_endorsement(
+        evidence.ek_certificate,
+        roots=expectation.ek_roots,
+        endorsement=expectation.endorsement,
+        at=expectation.judged_at,
+    )
+    reasons += found
+    # 3. to 6. The attestation key, its activation, what it signed and when.
+    found, quote = _check_key_and_quote(evidence, expectation=expectation, ek=ek)
+    reasons += found
+    # 7. to 10. The log, and what it shows of firmware and image.
+    reasons += _check_boot(evidence, expectation=expectation)
+
+    vector = _vector(reasons, expectation=expectation)
+    # A quote that could not be parsed has given its reason; without one there is no boot to accept.
+    if reasons or quote is None:
+        return Rejected(
+            node=expectation.node,
+            enclave=expectation.enclave,
+            commit=expectation.commit,
+            attempt=expectation.attempt,
+            session=evidence.session,
+            nonce=evidence.nonce,
+            vector=vector,
+            reasons=tuple(reasons),
+        )
+    return Accepted(
+        node=expectation.node,
+        enclave=expectation.enclave,
+        commit=expectation.commit,
+        attempt=expectation.attempt,
+        session=evidence.session,
+        nonce=evidence.nonce,
+        vector=vector,
+        ephemeral=evidence.ephemeral,
+        clock=quote.clock,
+    )
+
+
+def _check_challenge(evidence: Evidence, *, expectation: Expectation) -> Iterator[Reason]:
+    for code, expected, found in (
+        ("NodeMismatch", expectation.node, evidence.node),
+        ("EnclaveMismatch", expectation.enclave, evidence.enclave),
+        ("CommitMismatch", expectation.commit, evidence.commit),
+        ("AttemptMismatch", expectation.attempt, evidence.attempt),
+    ):
+        if expected != found:
+            yield Reason(code=code, message=CODES[code].meaning, expected=expected, found=found)
+    if len(evidence.nonce) != _NONCE_SIZE:
+        found_size = f"{len(evidence.nonce)} bytes"
+        yield Reason(
+            code="NonceMalformed",
+            message="the nonce is not whole",
+            expected=f"{_NONCE_SIZE} bytes",
+            found=found_size,
+        )
+    age = expectation.judged_at - evidence.challenged_at
+    if not timedelta(0) <= age <= CHALLENGE_LIFETIME:
+        yield Reason(
+            code="ChallengeExpired",
+            message="the challenge was issued too long ago, or not yet",
+            expected=f"0 to {CHALLENGE_LIFETIME.total_seconds():.0f} s",
+            found=f"{age.total_seconds():.0f} s",
+        )
+
+
+def _check_key_and_quote(
+    evidence: Evidence, *, expectation: Expectation, ek: PublicKey | None
+) -> tuple[list[Reason], Quote | None]:
+    # 3. The attestation key. If there is none, all that can be judged without it is judged all the same.
+    ak: PublicArea | None = None
+    reasons: list[Reason] = []
+    try:
+        ak = parse_public(evidence.ak_public)
+    except MalformedError as error:
+        reasons.append(Reason(code="AkMalformed", message=str(error)))
+    else:
+        reasons += check_attestation_key(ak)
+    # 4. The activation.
+    reasons += check_activation(evidence.activation, ak_name=None if ak is None else name_of(ak))
+    # 5. The quote.
+    found, quote = check_quote(
+        evidence.quote,
+        signature=evidence.signature,
+        ak=ak,
+        extra_data=qualifying_data(
+            nonce=evidence.nonce,
+            node=evidence.node,
+            enclave=evidence.enclave,
+            commit=evidence.commit,
+            ephemeral=evidence.ephemeral,
+        ),
+        bank=expectation.policy.bank,
+        pcrs=expectation.policy.pcrs,
+        values=evidence.pcrs,
+        qualified_signer=None if ek is None or ak is None else qualified_name(ak, ek_name=ek_name(ek)),
+    )
+    reasons += found
+    # 6. The clock.
+    if quote is not None:
+        reasons += check_clock(quote, previous=expectation.previous, must_be_same_boot=expectation.must_be_same_boot)
+    return reasons, quote
+
+
+def _check_boot(evidence: Evidence, *, expectation: Expectation) -> Iterator[Reason]:
+    policy = expectation.policy
+    # 7. The event log.
+    try:
+        events = parse_event_log(evidence.event_log, bank=policy.bank)
+    except MalformedError as error:
+        code = "EventLogFormat" if isinstance(error, FormatError) else "EventLogMalformed"
+        yield Reason(code=code, message=str(error), bank=policy.bank)
+    else:
+        replayed = replay(events)
+        yield from check_replay(replayed, values=evidence.pcrs, quoted=policy.pcrs, bank=policy.bank)
+        # 8. The grammar.
+        yield from check_grammar(replayed, quoted=policy.pcrs, bank=policy.bank)
+        # 9. The image.
+        yield from check_image(replayed, measurements=expectation.measurements, quoted=policy.pcrs, bank=policy.bank)
+        # 10. The firmware. Without a log, Secure Boot is unproven, and its absence is a reason already.
+        yield from check_secure_boot(find_secure_boot(replayed, bank=policy.bank), policy=policy)
+    yield from check_firmware(evidence.pcrs, policy=policy, profile=expectation.profile, quoted=policy.pcrs)
+
+
+def _vector(reasons: list[Reason], *, expectation: Expectation) -> Vector:
+    """Return the tiers that follow from the reasons' codes; an unjudged firmware is a warning."""
+    against = frozenset[Claim]().union(*(CODES[reason.code].claims for reason in reasons))
+    tiers = {
+        claim: Trustworthiness.CONTRAINDICATED if claim in against else Trustworthiness.AFFIRMING for claim in Claim
+    }
+    if tiers[Claim.CONFIGURATION] is Trustworthiness.AFFIRMING and not expectation.policy.firmware:
+        tiers[Claim.CONFIGURATION] = Trustworthiness.WARNING
+    return Vector(
+        instance_identity=tiers[Claim.IDENTITY],
+        configuration=tiers[Claim.CONFIGURATION],
+        executables=tiers[Claim.EXECUTABLES],
+        hardware=tiers[Claim.HARDWARE],
+    )
