@@ -30,7 +30,7 @@ def describe(verdict: Verdict) -> dict[str, Any]:
     }
     match verdict:
         case Accepted():
-            clock = {f.name: getattr(verdict.clock, f.name) for f in fields(verdict.clock)}
+            clock = {f.name: str(getattr(verdict.clock, f.name)) for f in fields(verdict.clock)}
             return document | {"verdict": "accepted", "ephemeral": verdict.ephemeral, "clock": clock}
         case Rejected():
             return document | {"verdict": "rejected", "reasons": [_reason(reason) for reason in verdict.reasons]}

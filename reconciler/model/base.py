@@ -76,6 +76,19 @@ Duration = Annotated[
 """A length of time, written as ``30s``, ``5m`` or ``2h``."""
 
 
+def _parse_decimal(value: object) -> object:
+    return int(value) if isinstance(value, str) and re.fullmatch(r"0|[1-9][0-9]{0,19}", value) else value
+
+
+Uint64 = Annotated[
+    int,
+    BeforeValidator(_parse_decimal, json_schema_input_type=Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,19})$")]),
+    Field(ge=0, lt=1 << 64),
+    PlainSerializer(str, return_type=str, when_used="json"),
+]
+"""A TPM's 64-bit count: in JSON a decimal string, since RFC 8785 numbers are exact only up to 2**53."""
+
+
 class Value(BaseModel):
     """A frozen, strict value without unknown fields."""
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reconciler.model.base import Digest, Name, Value
+from reconciler.model.base import Digest, Name, Uint64, Value
 from reconciler.model.phase import Phase
 
 
@@ -38,10 +38,10 @@ class Event(StrEnum):
 class Clock(Value):
     """The TPM's clock at the last accepted quote; see ``BootClock``."""
 
-    reset_count: int
-    restart_count: int
-    clock: int
-    firmware_version: int
+    reset_count: Uint64
+    restart_count: Uint64
+    clock: Uint64
+    firmware_version: Uint64
 
 
 class Head(Value):
