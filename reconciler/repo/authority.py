@@ -1,0 +1,81 @@
+"""Who may change which path.
+
+Rules: a path is covered if one rule matches it and names the signer; nothing is allowed by default. A path that can
+be read in two ways is covered by nobody: bytes that are not UTF-8, control characters, dot segments, another case of
+a name that means something, links and submodules.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from reconciler.model.kinds import TrustRule
+from reconciler.repo.git import Change
+from reconciler.repo.layout import TOP_LEVEL
+
+_PLAIN_MODES = frozenset({"100644", "100755", "000000"})
+_LAYOUT_PATH = re.compile(r"[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*")
+_FOLDERS = frozenset(
+    {
+        "trust/allowed_signers",
+        "trust/ek-roots",
+        "site/zones",
+        "site/switches",
+        "site/networks",
+        "site/nodes",
+    }
+)
+
+
+def may_change(path: str, *, signer: str, rules: Sequence[TrustRule]) -> bool:
+    """Return whether a rule lets ``signer`` change ``path``."""
+    return any(signer in rule.signers and _matches(path, rule=rule) for rule in rules)
+
+
+def who_may_change(path: str, *, rules: Sequence[TrustRule]) -> list[str]:
+    """Return everybody whom a rule lets change ``path``."""
+    return sorted({signer for rule in rules if _matches(path, rule=rule) for signer in rule.signers})
+
+
+def path_problem(change: Change) -> str | None:
+    """Return why ``change`` is one that nobody may make, None if it is an ordinary one."""
+    try:
+        path = change.path.decode("utf-8")
+    except UnicodeDecodeError:
+        return "has a name that is not UTF-8"
+    if change.mode not in _PLAIN_MODES:
+        return "is a symbolic link" if change.mode == "120000" else "is a submodule, not a file"
+    segments = path.split("/")
+    if any(segment in {"", ".", ".."} or segment.lower() == ".git" for segment in segments):
+        return "has a segment that leads elsewhere"
+    if "\\" in path or any(unicodedata.category(character).startswith("C") for character in path):
+        return "has a character in its name that is not shown"
+    top = segments[0]
+    if top in TOP_LEVEL:
+        folder = "/".join(segments[:2])
+        if not _LAYOUT_PATH.fullmatch(path):
+            return "has a character in its name that is not used here"
+        if folder not in _FOLDERS and folder.lower() in _FOLDERS:
+            return f"is {folder.lower()} in another case"
+    elif _folded(top) in TOP_LEVEL:
+        return f"is {_folded(top)} in another spelling"
+    return None
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _matches(path: str, *, rule: TrustRule) -> bool:
+    return any(_compile(pattern).fullmatch(path) for pattern in rule.paths)
+
+
+@functools.lru_cache(maxsize=1024)
+def _compile(pattern: str) -> re.Pattern[str]:
+    """Return ``pattern`` as an expression: ``**`` crosses segments, ``*`` does not, ``**/`` may be nothing at all."""
+    parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
+    pieces = re.split(r"((?:\*\*/)|(?:\*\*)|\*)", re.sub(r"(\*\*/)+", "**/", pattern))
+    return re.compile("".join(parts.get(piece, re.escape(piece)) for piece in pieces))

@@ -1,0 +1,116 @@
+"""A snapshot to the desired state: everything is checked, and everything that is wrong is told at once.
+
+Rules: with a single finding there is no desired state. Whether the commit may be followed is not checked here
+(``repo.trust``), nor whether an image's bytes have its digest (the boot service hashes them).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+from reconciler.errors.taxonomy import Finding, InputError
+from reconciler.model.desired import DesiredState
+from reconciler.model.kinds import (
+    AppraisalPolicy,
+    Enclave,
+    Image,
+    Key,
+    Network,
+    Node,
+    Repository,
+    Switch,
+    Tenant,
+    Zone,
+)
+from reconciler.repo import layout
+from reconciler.repo.catalogue import Catalogue, D, catalogue
+from reconciler.repo.clashes import check_clashes
+from reconciler.repo.references import check_references
+from reconciler.repo.signers import AllowedSigners, parse_allowed_signers
+from reconciler.repo.snapshot import Snapshot
+
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE-----\r?\n?")
+_DER_SEQUENCE = b"\x30"
+
+
+def load_desired(snapshot: Snapshot) -> DesiredState:
+    """Return the desired state of ``snapshot``; raise InputError with every finding, sorted by place."""
+    found = catalogue(snapshot)
+    findings = found.findings
+    signers = load_signers(snapshot, findings=findings)
+    roots = list(_ek_roots(snapshot, findings=findings))
+    findings.extend(check_references(found, signers=signers))
+    findings.extend(check_clashes(found))
+    if found.all(Enclave) and not roots:
+        message = "holds no certificate, so no node's TPM can be checked"
+        hint = "add the TPM maker's root certificates as *.pem"
+        findings.append(Finding(path=layout.EK_ROOTS, code="NoEkRoots", message=message, hint=hint))
+    if findings:
+        raise _refusal(sorted(set(findings)))
+    return _assemble(snapshot, found=found, roots=tuple(roots))
+
+
+def load_signers(snapshot: Snapshot, *, findings: list[Finding]) -> AllowedSigners:
+    """Return who is in ``trust/allowed_signers``, adding to ``findings`` what is wrong with it."""
+    content = snapshot.files.get(layout.ALLOWED_SIGNERS)
+    if content is None:
+        hint = "add a line for each signer: principal ssh-ed25519 AAAA…"
+        findings.append(Finding(path=layout.ALLOWED_SIGNERS, code="NoSigners", message="is missing", hint=hint))
+        return AllowedSigners(signers=())
+    signers, wrong = parse_allowed_signers(content, path=layout.ALLOWED_SIGNERS)
+    findings.extend(wrong)
+    return signers
+
+
+def _ek_roots(snapshot: Snapshot, *, findings: list[Finding]) -> Iterator[bytes]:
+    for path, content in snapshot.files.items():
+        if not layout.is_ek_root(path):
+            continue
+        certificates = list(_CERTIFICATE.finditer(content))
+        if not certificates or not all(_is_der(found[1]) for found in certificates):
+            hint = "convert it with: openssl x509 -outform PEM"
+            findings.append(Finding(path=path, code="NotPem", message="is not a PEM certificate", hint=hint))
+            continue
+        yield from (found[0] for found in certificates)
+
+
+def _is_der(text: bytes) -> bool:
+    try:
+        return base64.b64decode(b"".join(text.split()), validate=True).startswith(_DER_SEQUENCE)
+    except binascii.Error:
+        return False
+
+
+def _refusal(findings: list[Finding]) -> InputError:
+    first = findings[0]
+    many = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    return InputError(
+        first.place, f"{first.message}{many}", reason=first.code, hint=first.hint, findings=tuple(findings)
+    )
+
+
+def _assemble(snapshot: Snapshot, *, found: Catalogue, roots: tuple[bytes, ...]) -> DesiredState:
+    (repository,) = found.all(Repository).values()
+
+    def by_name(kind: type[D]) -> dict[str, D]:
+        return {name: located.document for name, located in sorted(found.all(kind).items())}
+
+    return DesiredState(
+        commit=snapshot.commit,
+        tree=snapshot.tree,
+        repository=repository.document,
+        zones=by_name(Zone),
+        switches=by_name(Switch),
+        networks=by_name(Network),
+        nodes=by_name(Node),
+        images=by_name(Image),
+        policies=by_name(AppraisalPolicy),
+        tenants=by_name(Tenant),
+        enclaves=by_name(Enclave),
+        owners={name: located.tenant or "" for name, located in sorted(found.all(Enclave).items())},
+        keys=by_name(Key),
+        ek_roots=roots,
+    )

@@ -1,0 +1,273 @@
+"""Git, called as a program: the only module that starts it.
+
+Rules: every call has a deadline and an environment of its own, without the caller's ``GIT_*`` variables, without
+user or system configuration, hooks or replacement objects; no repository above the given folder is ever found; ids
+and ref names are checked before they are arguments. Signatures are git's own to verify, but what git says is read
+strictly: it also calls a valid signature by a stranger's key good.
+What a signature allows is not decided here (``repo.trust``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors.taxonomy import InputError, InvariantError, RingfenceError, TransientError, cut
+from reconciler.repo.signers import AllowedSigners
+
+NO_COMMIT = "0" * 40
+_OBJECT_ID = re.compile(r"[0-9a-f]{40}")
+_BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/[A-Za-z0-9][A-Za-z0-9._-]{0,62}){0,3}")
+_GOOD = re.compile(r'Good "git" signature for (?P<principal>\S+) with \S+ key (?P<fingerprint>SHA256:\S+)')
+
+_SETTINGS = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.quotePath": "false",
+    "core.fsync": "committed,reference",
+    "core.fsyncMethod": "batch",
+    "commit.gpgSign": "false",
+    "gc.auto": "0",
+    "gpg.program": "false",
+    "gpg.x509.program": "false",
+    "gpg.ssh.program": "ssh-keygen",
+    "gpg.ssh.defaultKeyCommand": "",
+}
+_KEPT = ("PATH", "SSH_AUTH_SOCK", "TMPDIR")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeEntry:
+    """One file of a commit; ``mode`` as git writes it (``100644``)."""
+
+    path: bytes
+    mode: str
+    object_id: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One path that differs between two commits; ``mode`` is the new one, ``000000`` if it was deleted."""
+
+    path: bytes
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A verified signature: whose, and by which key."""
+
+    principal: str
+    fingerprint: str
+
+
+class _FailedError(Exception):
+    """Git's own words for a call that failed; never leaves this module."""
+
+
+def check_id(text: str) -> str:
+    """Return ``text`` if it is a full object id (40 lower-case hexadecimal digits)."""
+    if not _OBJECT_ID.fullmatch(text):
+        raise InvariantError("git", f"{cut(text)} is no object id", reason="BadObjectId")
+    return text
+
+
+def branch_ref(name: str) -> str:
+    """Return the full name of the branch ``name``."""
+    if not _BRANCH.fullmatch(name) or ".." in name or name.endswith((".lock", ".")):
+        hint = "use letters, digits, dots and dashes"
+        raise InputError(f"branch {cut(name)}", "is no name for a branch", reason="BadBranch", hint=hint)
+    return f"refs/heads/{name}"
+
+
+class Git:
+    """One repository, bare or not."""
+
+    def __init__(self, path: Path, *, deadline_s: float = 30.0) -> None:
+        """Use the repository at ``path``, its top folder; nothing is read yet."""
+        self.path = path.absolute()
+        self._deadline_s = deadline_s
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        self._environment = {
+            **kept,
+            "GIT_CEILING_DIRECTORIES": str(self.path.resolve().parent),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_TERMINAL_PROMPT": "0",
+            "HOME": os.devnull,
+            "LC_ALL": "C",
+        }
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Return what ``git arguments`` writes.
+
+        InputError: no git, or no repository here. TransientError: too slow, locked, or anything else it says.
+        """
+        code, output, errors = self._call(arguments, stdin=stdin, settings=settings, environment=environment)
+        if code:
+            raise self._translate(arguments[0], errors)
+        return output
+
+    def head(self, branch: str) -> str | None:
+        """Return the commit that ``branch`` is at, None if there is no such branch."""
+        ref = branch_ref(branch)
+        output = self.run("for-each-ref", "--format=%(objectname) %(refname)", ref).decode()
+        lines = (line.split(" ", 1) for line in output.splitlines())
+        return next((check_id(commit) for commit, name in lines if name == ref), None)
+
+    def current_branch(self) -> str | None:
+        """Return the branch that is checked out (or that HEAD names in a bare repository), None if detached."""
+        code, output, errors = self._call(("symbolic-ref", "--quiet", "HEAD"))
+        if code == 1:
+            return None
+        if code:
+            raise self._translate("symbolic-ref", errors)
+        return output.decode().strip().removeprefix("refs/heads/")
+
+    def files(self, commit: str, *, under: str = "") -> list[TreeEntry]:
+        """Return every file of ``commit``, or of its folder ``under``, with its path from the top."""
+        paths = [f":(literal,top){under}"] if under else []
+        listing = self.run("ls-tree", "-r", "-z", "--full-tree", "--long", check_id(commit), *_plain(paths))
+        return [_tree_entry(record) for record in listing.split(b"\0") if record]
+
+    def objects(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Return the content of objects by name (an id, or ``id:path``), in one call; those missing have no entry."""
+        wanted = list(dict.fromkeys(names))
+        if not wanted:
+            return {}
+        for name in wanted:
+            check_id(name[:40])
+            if "\n" in name:
+                raise InvariantError("git", "an object name with a line break", reason="BadObjectId")
+        data = self.run("cat-file", "--batch", stdin="".join(f"{name}\n" for name in wanted).encode())
+        contents: dict[str, bytes] = {}
+        at = 0
+        for name in wanted:
+            end = data.index(b"\n", at)
+            header, at = data[at:end], end + 1
+            if header.endswith((b" missing", b" submodule")):
+                continue
+            size = int(header.rsplit(b" ", 1)[1])
+            contents[name] = data[at : at + size]
+            at += size + 1
+        return contents
+
+    def tree_of(self, commit: str) -> str:
+        """Return the root tree of ``commit``."""
+        return check_id(self.run("rev-parse", "--verify", f"{check_id(commit)}^{{tree}}").decode().strip())
+
+    def changes(self, commit: str, *, parent: str | None) -> list[Change]:
+        """Return the paths in which ``commit`` differs from ``parent``; without a parent, every path."""
+        if parent is None:
+            return [Change(path=entry.path, mode=entry.mode) for entry in self.files(commit)]
+        options = ("-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
+        fields = self.run("diff-tree", *options, check_id(parent), check_id(commit)).split(b"\0")
+        pairs = zip(fields[0::2], fields[1::2], strict=False)
+        return [Change(path=path, mode=meta.split(b" ")[1].decode()) for meta, path in pairs]
+
+    def first_parents(self, commit: str, *, past: str | None) -> list[tuple[str, tuple[str, ...]]]:
+        """Return ``commit`` and its first-parent ancestors with all their parents, oldest first, down to ``past``."""
+        stop = (f"^{check_id(past)}",) if past else ()
+        output = self.run("rev-list", "--first-parent", "--parents", "--reverse", check_id(commit), *stop).decode()
+        lines = (line.split(" ") for line in output.splitlines())
+        return [(ids[0], tuple(ids[1:])) for ids in lines]
+
+    def side_commits(self, commit: str, *, parent: str) -> list[str]:
+        """Return every commit that ``commit`` brings in and ``parent`` does not have, without ``commit`` itself."""
+        output = self.run("rev-list", "--reverse", check_id(commit), f"^{check_id(parent)}").decode()
+        return [line for line in output.splitlines() if line != commit]
+
+    def is_ancestor(self, commit: str, *, of: str) -> bool:
+        """Return whether ``commit`` is ``of`` or one of its ancestors."""
+        code, _, errors = self._call(("merge-base", "--is-ancestor", check_id(commit), check_id(of)))
+        if code not in {0, 1}:
+            raise self._translate("merge-base", errors)
+        return code == 0
+
+    def verify_commit(self, commit: str, *, allowed: AllowedSigners) -> Signature | None:
+        """Return who of ``allowed`` signed ``commit``; None if nobody of them did, or the signature does not hold."""
+        with tempfile.NamedTemporaryFile(prefix="ringfence-signers-") as file:
+            file.write(allowed.to_bytes())
+            file.flush()
+            settings = {"gpg.ssh.allowedSignersFile": file.name}
+            code, _, said = self._call(("verify-commit", "--raw", check_id(commit)), settings=settings)
+        found = [match for line in said.splitlines() if (match := _GOOD.fullmatch(line))]
+        if code or len(found) != 1:
+            return None
+        principal, fingerprint = found[0]["principal"], found[0]["fingerprint"]
+        # Git passed ssh-keygen's answer on; whose key that is was read from the same file a second way.
+        if allowed.owner(fingerprint) != principal:
+            return None
+        return Signature(principal=principal, fingerprint=fingerprint)
+
+    def move_branch(self, branch: str, *, old: str | None, new: str, note: str) -> bool:
+        """Move ``branch`` from ``old`` (None: it does not exist) to ``new``; False if it is not at ``old``."""
+        arguments = ("update-ref", "-m", note, branch_ref(branch), check_id(new), check_id(old or NO_COMMIT))
+        code, _, errors = self._call(arguments)
+        if code and ("but expected" in errors or "reference already exists" in errors):
+            return False
+        if code:
+            raise self._translate("update-ref", errors)
+        return True
+
+    def _call(
+        self,
+        arguments: tuple[str, ...],
+        *,
+        stdin: bytes = b"",
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes, str]:
+        options = [f"-c{name}={value}" for name, value in {**_SETTINGS, **(settings or {})}.items()]
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(self.path), *options, *arguments],
+                input=stdin,
+                capture_output=True,
+                check=False,
+                timeout=self._deadline_s,
+                env={**self._environment, **(environment or {})},
+            )
+        except FileNotFoundError as error:
+            raise InputError("git", "is not installed", reason="GitMissing", hint="apt-get install git") from error
+        except subprocess.TimeoutExpired as error:
+            message = f"{arguments[0]} took longer than {self._deadline_s:.0f} s"
+            raise TransientError("git", message, reason="GitTimeout", hint="is its disk busy?") from error
+        return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")
+
+    def _translate(self, command: str, errors: str) -> RingfenceError:
+        subject = f"repository {self.path.name}"
+        if "not a git repository" in errors or "cannot change to" in errors:
+            hint = "give the top folder of a state repository, or make one with: ringfence init"
+            return InputError(subject, "is not a git repository", reason="NotARepository", hint=hint)
+        if "dubious ownership" in errors:
+            hint = "run ringfence as the repository's owner"
+            return InputError(subject, "belongs to somebody else", reason="NotOurRepository", hint=hint)
+        if ".lock'" in errors and "File exists" in errors:
+            hint = "if no git runs in it, delete the lock file that git names"
+            return TransientError(subject, f"is locked: {cut(errors)}", reason="GitLocked", hint=hint)
+        return TransientError(subject, f"git {command} failed: {cut(errors)}", reason="GitFailed")
+
+
+def _plain(paths: list[str]) -> list[str]:
+    return ["--", *paths] if paths else []
+
+
+def _tree_entry(record: bytes) -> TreeEntry:
+    meta, path = record.split(b"\t", 1)
+    mode, _, object_id, size = meta.decode().split()
+    return TreeEntry(path=path, mode=mode, object_id=object_id, size=0 if size == "-" else int(size))

@@ -1,0 +1,103 @@
+"""Which kind of document stands where in a state repository.
+
+Rules: a place holds one kind; a file with one document is named after it. Files that are not YAML are left alone,
+and so is everything outside the folders named here; YAML inside them that nothing reads is a finding.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from reconciler.model.kinds import (
+    AppraisalPolicy,
+    Document,
+    Enclave,
+    Image,
+    Key,
+    Network,
+    Node,
+    Repository,
+    Switch,
+    Tenant,
+    Zone,
+)
+
+REPOSITORY = "ringfence.yaml"
+ALLOWED_SIGNERS = "trust/allowed_signers"
+EK_ROOTS = "trust/ek-roots"
+TOP_LEVEL = frozenset({REPOSITORY, "trust", "site", "images", "policies", "tenants"})
+"""The first segments of every path that means something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where documents of one kind stand; ``name`` says which group of the pattern, if any, is their name."""
+
+    kind: type[Document]
+    pattern: re.Pattern[str]
+    shown: str
+
+    def match(self, path: str) -> re.Match[str] | None:
+        """Return how ``path`` fits this place."""
+        return self.pattern.fullmatch(path)
+
+
+def _place(kind: type[Document], shown: str) -> Place:
+    pattern = re.escape(shown).replace("<tenant>", "(?P<tenant>[^/]+)").replace(r"\*", "(?P<name>[^/]+)")
+    return Place(kind=kind, pattern=re.compile(pattern), shown=shown)
+
+
+PLACES = (
+    _place(Repository, REPOSITORY),
+    _place(Zone, "site/zones/*.yaml"),
+    _place(Switch, "site/switches/*.yaml"),
+    _place(Network, "site/networks/*.yaml"),
+    _place(Node, "site/nodes/*.yaml"),
+    _place(Image, "images/*.yaml"),
+    _place(AppraisalPolicy, "policies/*.yaml"),
+    _place(Tenant, "tenants/<tenant>/tenant.yaml"),
+    _place(Key, "tenants/<tenant>/keys/*.yaml"),
+    _place(Enclave, "tenants/<tenant>/enclaves/*.yaml"),
+)
+
+KINDS = {place.kind.__name__: place for place in PLACES}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """One file's place. ``name`` is what a single document in it is called, None if it may be called anything."""
+
+    place: Place
+    name: str | None
+    tenant: str | None
+
+
+def locate(path: str) -> Spot | None:
+    """Return what ``path`` holds, or None if it holds no document."""
+    for place in PLACES:
+        found = place.match(path)
+        if found:
+            groups = found.groupdict()
+            tenant = groups.get("tenant")
+            name = tenant if place.kind is Tenant else groups.get("name")
+            return Spot(place=place, name=name, tenant=tenant)
+    return None
+
+
+def is_read(path: str) -> bool:
+    """Return whether the content of ``path`` is part of the desired state."""
+    return path == ALLOWED_SIGNERS or is_ek_root(path) or locate(path) is not None
+
+
+def is_ek_root(path: str) -> bool:
+    """Return whether ``path`` holds certificates of TPM makers."""
+    return path.startswith(f"{EK_ROOTS}/") and path.endswith(".pem") and path.count("/") == EK_ROOTS.count("/") + 1
+
+
+def is_stray(path: str) -> bool:
+    """Return whether ``path`` looks like a document and stands where nothing reads it."""
+    if locate(path) or not path.lower().endswith((".yaml", ".yml")):
+        return False
+    top = path.split("/", 1)[0]
+    return top in TOP_LEVEL or top == "ringfence.yml"

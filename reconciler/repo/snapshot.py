@@ -1,0 +1,87 @@
+"""The files of a state repository, from a commit or from a working folder.
+
+Rules: only files that mean something are read (``repo.layout``), each once, none above the size limit and no symbolic
+link; whatever cannot be read is a finding. Whether a commit is trusted is not checked here (``repo.trust``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors.taxonomy import Finding, InputError
+from reconciler.repo import layout
+from reconciler.repo.documents import MAX_FILE_BYTES, too_large
+from reconciler.repo.git import NO_COMMIT, Git
+
+_PLAIN_MODES = frozenset({"100644", "100755"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Files by path, at ``commit`` with root ``tree``; both are all zeros for a working folder."""
+
+    commit: str
+    tree: str
+    files: Mapping[str, bytes]
+    findings: tuple[Finding, ...]
+
+
+def read_commit(git: Git, commit: str) -> Snapshot:
+    """Return the state repository as it is at ``commit``, in two calls of git."""
+    findings: list[Finding] = []
+    wanted: dict[str, str] = {}
+    for entry in git.files(commit):
+        path = entry.path.decode("utf-8", "backslashreplace")
+        if not _may_read(path, is_plain=entry.mode in _PLAIN_MODES, findings=findings):
+            continue
+        if entry.size > MAX_FILE_BYTES:
+            findings.append(too_large(path, size=entry.size))
+        else:
+            wanted[path] = entry.object_id
+    contents = git.objects([commit, *wanted.values()])
+    tree = contents[commit].split(b"\n", 1)[0].removeprefix(b"tree ").decode()
+    files = {path: contents[object_id] for path, object_id in sorted(wanted.items())}
+    return Snapshot(commit=commit, tree=tree, files=files, findings=tuple(findings))
+
+
+def read_directory(path: Path) -> Snapshot:
+    """Return the state repository as it lies in the folder ``path``, committed or not."""
+    if not path.is_dir():
+        hint = "give the top folder of a state repository"
+        raise InputError(f"folder {path}", "does not exist", reason="NoFolder", hint=hint)
+    findings: list[Finding] = []
+    files: dict[str, bytes] = {}
+    for name in sorted(_walk(path)):
+        file = path / name
+        if not _may_read(name, is_plain=file.is_file() and not file.is_symlink(), findings=findings):
+            continue
+        if file.stat().st_size > MAX_FILE_BYTES:
+            findings.append(too_large(name, size=file.stat().st_size))
+        else:
+            files[name] = file.read_bytes()
+    return Snapshot(commit=NO_COMMIT, tree=NO_COMMIT, files=files, findings=tuple(findings))
+
+
+def _walk(top: Path) -> list[str]:
+    names = []
+    for folder, folders, files in os.walk(top):
+        where = Path(folder).relative_to(top)
+        if where == Path():
+            folders[:] = [name for name in folders if name in layout.TOP_LEVEL]
+        names += [(where / name).as_posix() for name in files]
+        names += [(where / name).as_posix() for name in folders if (Path(folder) / name).is_symlink()]
+    return names
+
+
+def _may_read(path: str, *, is_plain: bool, findings: list[Finding]) -> bool:
+    if path.split("/", 1)[0] in layout.TOP_LEVEL and not is_plain:
+        hint = "replace the link by what it leads to"
+        findings.append(Finding(path=path, code="NotAPlainFile", message="is not a plain file", hint=hint))
+        return False
+    if layout.is_stray(path):
+        hint = f"documents stand in {', '.join(place.shown for place in layout.PLACES)}"
+        findings.append(Finding(path=path, code="StrayFile", message="is read by nothing", hint=hint))
+    return layout.is_read(path)
