@@ -1,0 +1,46 @@
+from reconciler.model.kinds import FirmwareReference
+from tests.support.appraisals import MEASUREMENTS, booted, codes_of, expected_of, policy_with, rejected
+from tests.support.softtpm import DEFAULT_PCRS, SoftTpm
+
+OTHER = "ab" * 32
+
+
+def reference(profile: str = "ovmf", **pcrs: tuple[str, ...]) -> FirmwareReference:
+    return FirmwareReference(profile=profile, pcrs={name.removeprefix("pcr"): values for name, values in pcrs.items()})
+
+
+def test_a_firmware_other_than_the_profiles_names_the_pcr_and_both_values() -> None:
+    tpm = SoftTpm("n1")
+    tpm.boot(MEASUREMENTS, firmware_build="evil")
+    good = booted().pcrs[0].hex()
+    policy = policy_with(firmware=(reference(pcr0=(good, OTHER), pcr7=(tpm.pcrs[7].hex(),)),))
+    (reason,) = rejected(tpm.evidence(), expected_of(tpm, policy=policy)).reasons
+    assert (reason.code, reason.pcr, reason.bank) == ("FirmwareMismatch", 0, "sha256")
+    assert (reason.expected, reason.found) == (f"{good} or {OTHER}", tpm.pcrs[0].hex())
+
+
+def test_any_of_a_pcrs_values_will_do() -> None:
+    tpm = booted()
+    policy = policy_with(firmware=(reference(pcr0=(OTHER, tpm.pcrs[0].hex())),))
+    assert codes_of(tpm.evidence(), expected_of(tpm, policy=policy)) == set()
+
+
+def test_a_profile_that_the_policy_does_not_name_is_refused() -> None:
+    tpm = booted()
+    policy = policy_with(firmware=(reference("dell", pcr0=(OTHER,)), reference("hpe", pcr0=(OTHER,))))
+    (reason,) = rejected(tpm.evidence(), expected_of(tpm, policy=policy)).reasons
+    assert (reason.code, reason.expected, reason.found) == ("FirmwareProfileUnknown", "dell, hpe", "ovmf")
+
+
+def test_two_references_for_one_profile_do_not_widen_each_other() -> None:
+    tpm = booted()
+    policy = policy_with(firmware=(reference(pcr0=(tpm.pcrs[0].hex(),)), reference(pcr0=(OTHER,))))
+    assert codes_of(tpm.evidence(), expected_of(tpm, policy=policy)) == {"FirmwareMismatch"}
+
+
+def test_a_reference_to_a_pcr_that_is_not_quoted_is_refused() -> None:
+    tpm = booted()
+    assert 6 not in DEFAULT_PCRS
+    policy = policy_with(firmware=(reference(pcr6=(tpm.pcrs[6].hex(),)),))
+    (reason,) = rejected(tpm.evidence(), expected_of(tpm, policy=policy)).reasons
+    assert (reason.code, reason.pcr) == ("FirmwarePcrNotQuoted", 6)
