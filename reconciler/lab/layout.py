@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ _OWNED_FILES = (
     "lab.json", "run.json", "settings.yaml", "credentials.json", "allowed_signers",
     "spool.sqlite", "spool.sqlite-wal", "spool.sqlite-shm",
 )  # fmt: skip
-_OWNED_FOLDERS = ("nodes", "ca", "tls", "keys", "keystore", "images", "jobs", "results", "rogue", "tmp")
+_OWNED_FOLDERS = ("nodes", "ca", "tls", "keys", "keystore", "images", "jobs", "results", "rogue", "tmp", "logs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +139,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def owned(state: StateDir, *, keep_logs: bool) -> tuple[list[Path], list[Path]]:
-    """Return the files and folders below ``state`` that the lab made, and that are there."""
-    folders = [*_OWNED_FOLDERS, *(() if keep_logs else ("logs",))]
+def owned(state: StateDir, *, keep: Collection[str] = ()) -> tuple[list[Path], list[Path]]:
+    """Return the files and folders below ``state`` that the lab made and that are there, without those to ``keep``."""
+    folders = [name for name in _OWNED_FOLDERS if name not in keep]
     files = [state.root / name for name in _OWNED_FILES]
     return [path for path in files if path.exists()], [
         state.root / name for name in folders if (state.root / name).is_dir()

@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,7 +137,7 @@ def up(state: StateDir, *, nodes: int, memory_mib: int = 256) -> bool:
         if enter.running(state) is not None:
             return False
         _end_processes(state)
-        _remove(state, keep_logs=False)
+        _remove(state, keep=("images",))  # Content by digest: true of any lab.
         state.logs.mkdir(mode=0o755)
         layout.write_json(state.lab_file, {"nodes": nodes, "memory_mib": memory_mib})
         read, write = os.pipe()
@@ -169,9 +169,9 @@ def _end_processes(state: StateDir) -> bool:
     return there
 
 
-def _remove(state: StateDir, *, keep_logs: bool) -> None:
+def _remove(state: StateDir, *, keep: Collection[str]) -> None:
     """Remove what the lab made, by name: a state directory given by mistake loses nothing else."""
-    files, folders = layout.owned(state, keep_logs=keep_logs)
+    files, folders = layout.owned(state, keep=keep)
     for folder in folders:
         shutil.rmtree(folder)
     for file in files:
@@ -186,7 +186,7 @@ def down(state: StateDir, *, keep_logs: bool = False) -> bool:
         return False
     with _locked(state):
         there = _end_processes(state) or state.lab_file.exists()
-        _remove(state, keep_logs=keep_logs)
+        _remove(state, keep=("logs",) if keep_logs else ())
         with contextlib.suppress(OSError):  # Somebody else's files, or kept logs, keep it.
             state.root.rmdir()
     return there

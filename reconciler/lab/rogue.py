@@ -59,11 +59,20 @@ class Handler(BaseHTTPRequestHandler):
         sys.stderr.write(f"{self.client_address[0]} {format % args}\n")
 
 
+class Server(ThreadingHTTPServer):
+    """Many requests at once; a peer that hangs up is one line in the log."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  # the base class's own
+        """Log what ended a connection: firmware hangs up when it has what it wants."""
+        sys.stderr.write(f"{client_address} {type(sys.exc_info()[1]).__name__}\n")
+
+
 def main(arguments: list[str]) -> int:
     """Serve on every address, on PORT, until killed."""
     handler = type("BoundHandler", (Handler,), {"rogue": layout.here().rogue})
-    made = ThreadingHTTPServer(("0.0.0.0", int(arguments[0])), handler)  # noqa: S104  # all airlocks, inside svc only
-    made.daemon_threads = True
+    made = Server(("0.0.0.0", int(arguments[0])), handler)  # noqa: S104  # all airlocks, inside svc only
     made.serve_forever()
     return 0
 
