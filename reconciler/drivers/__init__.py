@@ -1,1 +1,4 @@
-"""Adapters to hardware, custodians and the spool, each behind a port. Never: policy; third-party exceptions end here."""
+"""Adapters to switches, BMCs, custodians and the spool, each behind a port.
+
+Third-party exceptions end here. Never: policy, or a decision about what comes next.
+"""

@@ -1,0 +1,286 @@
+"""The isolation port on Open vSwitch: OVSDB over TCP, through ovsdbapp's IDL.
+
+Rules: every call has one deadline for everything it does; a port is only ours if it is
+on the switch's bridge; a write is one transaction that sets mode and tag and clears the
+trunks, and it returns what the server says afterwards, once ovs-vswitchd has applied it.
+Whatever goes wrong, the connection is dropped, so that no later call reads a stale cache.
+Not checked: that the forwarding plane does what its configuration says.
+
+ovsdbapp ignores bad tags and missing ports, and its API class keeps one connection for
+all switches; so its IDL is used below that class, and without its thread.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from reconciler.errors.taxonomy import DeviceError, InvariantError, TransientError, cut
+from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState
+
+_ADDRESS = re.compile(r"^tcp:(?:\[([0-9A-Fa-f:]+)\]|([0-9.]+)):([0-9]{1,5})$")
+_REUSE_S = 2.0
+_SLICE_S = 0.5
+_LAST_VLAN = 4094
+T = TypeVar("T")
+_VLAN_ID = {"type": "integer", "minInteger": 0, "maxInteger": 4095}
+_SCHEMA: Mapping[str, Any] = {
+    "name": "Open_vSwitch",
+    "version": "8.0.0",
+    "tables": {
+        "Open_vSwitch": {"columns": {"next_cfg": {"type": "integer"}, "cur_cfg": {"type": "integer"}}},
+        "Bridge": {
+            "columns": {
+                "name": {"type": "string"},
+                "ports": {"type": {"key": {"type": "uuid", "refTable": "Port"}, "min": 0, "max": "unlimited"}},
+            },
+        },
+        "Port": {
+            "columns": {
+                "name": {"type": "string"},
+                "vlan_mode": {"type": {"key": "string", "min": 0, "max": 1}},
+                "tag": {"type": {"key": _VLAN_ID, "min": 0, "max": 1}},
+                "trunks": {"type": {"key": _VLAN_ID, "min": 0, "max": 4096}},
+            },
+        },
+    },
+}
+"""The part of vswitch.ovsschema that is read and written here (ovs-vswitchd.conf.db(5))."""
+
+
+class _Idl(Protocol):
+    """The part of ovs.db.idl.Idl that is used here."""
+
+    tables: Mapping[str, Any]
+
+    def run(self) -> bool: ...
+    def wait(self, poller: object) -> None: ...
+    def close(self) -> None: ...
+    def has_ever_connected(self) -> bool: ...
+
+
+class _PortRow(Protocol):
+    """A row of the Port table; optional columns read as lists and are written as values."""
+
+    name: str
+    vlan_mode: Any
+    tag: Any
+    trunks: Any
+
+
+class _RootRow(Protocol):
+    """The only row of the Open_vSwitch table."""
+
+    next_cfg: int
+    cur_cfg: int
+
+    def increment(self, column_name: str) -> None: ...
+
+
+def port_state(*, mode: Iterable[str], tag: Iterable[int], trunks: Iterable[int]) -> PortState:
+    """Return what a row of OVSDB's Port table means (ovs-vswitchd.conf.db(5), "VLAN Configuration").
+
+    Without a mode, a tag alone means access and anything else a trunk. Trunks beside an access tag are ignored by
+    Open vSwitch, yet they are somebody's intention to widen, so the port does not count as plain.
+    """
+    tags, plain = tuple(tag), not tuple(trunks) and tuple(mode) in {(), ("access",)}
+    if plain and len(tags) == 1 and 1 <= tags[0] <= _LAST_VLAN:
+        return PortState(mode=PortMode.ACCESS, vlan=tags[0])
+    return PortState(mode=PortMode.OTHER)
+
+
+class OpenVswitch:
+    """One bridge of one Open vSwitch; the adapter of ``ports.isolation.Switch``."""
+
+    def __init__(self, name: str, *, address: str, bridge: str, deadline_s: float = 5.0) -> None:
+        """Remember where switch ``name`` is (``tcp:HOST:PORT``); nothing is connected before the first call."""
+        match = _ADDRESS.match(address)
+        if match is None:
+            raise DeviceError(f"switch {name}", "its address is not tcp:HOST:PORT", reason="SwitchAddress")
+        self._subject = f"switch {name}"
+        self._address = address
+        self._peer = (match[1] or match[2], int(match[3]))
+        self._bridge = bridge
+        self._deadline_s = deadline_s
+        self._lock = threading.Lock()
+        self._idl: _Idl | None = None
+        self._used_s = 0.0
+
+    def read_ports(self, ports: Collection[str]) -> Mapping[str, PortState]:
+        """Return the state of each port, all from one view that the server confirmed during this call."""
+
+        def read(end_s: float) -> Mapping[str, PortState]:
+            rows = self._rows(self._current(end_s))
+            return {port: _state(rows[port]) if port in rows else UNKNOWN_PORT for port in ports}
+
+        return self._within_deadline(read)
+
+    def set_access(self, port: str, *, vlan: int) -> PortState:
+        """Make ``port`` an access port of ``vlan`` and return what was read back."""
+        if not 1 <= vlan <= _LAST_VLAN:
+            raise InvariantError(f"{self._subject} port {port}", f"{vlan} is no VLAN", reason="VlanOutOfRange")
+
+        def write(end_s: float) -> PortState:
+            idl = self._current(end_s)
+            row = self._row(idl, port)
+
+            def change(root: _RootRow) -> None:
+                row.vlan_mode, row.tag, row.trunks = "access", vlan, []
+                root.increment("next_cfg")
+
+            self._commit(idl, end_s, change=change)
+            self._wait_applied(idl, end_s)
+            self._commit(idl, end_s)
+            return _state(self._row(idl, port))
+
+        return self._within_deadline(write)
+
+    def close(self) -> None:
+        """Drop the connection; a later call makes a new one."""
+        with self._lock:
+            self._drop()
+
+    def _within_deadline(self, work: Callable[[float], T]) -> T:
+        """Run ``work`` with the moment by which it must end; drop the connection whatever goes wrong."""
+        end_s = time.monotonic() + self._deadline_s
+        if not self._lock.acquire(timeout=self._deadline_s):
+            raise self._silent()
+        try:
+            result = work(end_s)
+            self._used_s = time.monotonic()
+        except BaseException:
+            self._drop()
+            raise
+        finally:
+            self._lock.release()
+        return result
+
+    def _current(self, end_s: float) -> _Idl:
+        """Return an IDL that holds what the server holds now.
+
+        A connection used a moment ago is used again, after a round trip through it; a fresh one starts with a fresh
+        copy. The server drops connections that nobody serves, so older ones are not tried.
+        """
+        if self._idl is not None and time.monotonic() - self._used_s < _REUSE_S:
+            try:
+                self._commit(self._idl, end_s)
+            except _ConnectionLostError:
+                pass
+            else:
+                return self._idl
+        self._drop()
+        self._probe(end_s)
+        from ovsdbapp.backend.ovs_idl import idlutils
+        from ovsdbapp.backend.ovs_idl.connection import OvsdbIdl
+
+        helper = idlutils.create_schema_helper(_SCHEMA)
+        helper.register_all()
+        idl: _Idl = OvsdbIdl(self._address, helper)
+        self._idl = idl
+        self._spin(idl, end_s, done=idl.has_ever_connected)
+        return idl
+
+    def _probe(self, end_s: float) -> None:
+        """Refuse at once where nobody listens; the IDL would try again until the deadline."""
+        try:
+            socket.create_connection(self._peer, timeout=max(end_s - time.monotonic(), 0.001)).close()
+        except TimeoutError as error:
+            raise self._silent() from error
+        except OSError as error:
+            raise TransientError(
+                self._subject,
+                cut(f"not reachable: {error.strerror or error}"),
+                reason="SwitchUnreachable",
+                hint="is ovsdb-server running, and does it listen on this address?",
+            ) from error
+
+    def _commit(self, idl: _Idl, end_s: float, *, change: Callable[[_RootRow], None] | None = None) -> None:
+        """Commit ``change``, or only make a round trip; afterwards the IDL holds at least what the server held."""
+        from ovs.db.idl import Transaction
+
+        root = next(iter(idl.tables["Open_vSwitch"].rows.values()), None)
+        if root is None:
+            raise DeviceError(self._subject, "its database has no Open_vSwitch row", reason="SwitchNotInitialised")
+        transaction = Transaction(idl)
+        if change is None:
+            transaction.add_op({"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["cur_cfg"]})
+        else:
+            change(root)
+        status = transaction.commit()
+        if status == Transaction.INCOMPLETE:
+            self._spin(idl, end_s, done=lambda: transaction.commit() != Transaction.INCOMPLETE)
+            status = transaction.commit()
+        if status == Transaction.TRY_AGAIN:
+            raise _ConnectionLostError(self._subject, "the connection broke", reason="SwitchConnectionLost")
+        if status not in {Transaction.SUCCESS, Transaction.UNCHANGED}:
+            raise DeviceError(
+                self._subject, cut(f"refused the change: {transaction.get_error()}"), reason="SwitchRefused"
+            )
+
+    def _wait_applied(self, idl: _Idl, end_s: float) -> None:
+        """Wait until ovs-vswitchd says that it has applied the configuration as it is now."""
+        root = next(iter(idl.tables["Open_vSwitch"].rows.values()))
+        wanted = root.next_cfg
+        try:
+            self._spin(idl, end_s, done=lambda: bool(root.cur_cfg >= wanted))
+        except TransientError as error:
+            raise TransientError(
+                self._subject,
+                "the change is in its database, but was not applied within the deadline",
+                reason="SwitchNotApplied",
+                hint="is ovs-vswitchd running?",
+            ) from error
+
+    def _spin(self, idl: _Idl, end_s: float, *, done: Callable[[], bool]) -> None:
+        """Serve the connection until ``done``, at the latest until ``end_s``."""
+        from ovs.poller import Poller
+
+        while True:
+            idl.run()
+            if done():
+                return
+            left_s = end_s - time.monotonic()
+            if left_s <= 0:
+                raise self._silent()
+            poller = Poller()
+            poller.timer_wait(max(1, int(min(left_s, _SLICE_S) * 1000)))
+            idl.wait(poller)
+            poller.block()
+
+    def _rows(self, idl: _Idl) -> Mapping[str, _PortRow]:
+        """Return the bridge's ports by name."""
+        for bridge in idl.tables["Bridge"].rows.values():
+            if bridge.name == self._bridge:
+                return {row.name: row for row in bridge.ports}
+        raise DeviceError(self._subject, f"has no bridge {self._bridge}", reason="SwitchBridgeMissing")
+
+    def _row(self, idl: _Idl, port: str) -> _PortRow:
+        row = self._rows(idl).get(port)
+        if row is None:
+            raise DeviceError(
+                f"{self._subject} port {port}",
+                f"is not on bridge {self._bridge}",
+                reason="SwitchPortMissing",
+                hint="compare the switch's document in the repository with its cabling",
+            )
+        return row
+
+    def _silent(self) -> TransientError:
+        return TransientError(self._subject, f"no answer within {self._deadline_s:g} s", reason="SwitchSilent")
+
+    def _drop(self) -> None:
+        if self._idl is not None:
+            self._idl.close()
+            self._idl = None
+
+
+class _ConnectionLostError(TransientError):
+    """The server went away in the middle of a call."""
+
+
+def _state(row: _PortRow) -> PortState:
+    return port_state(mode=row.vlan_mode, tag=row.tag, trunks=row.trunks)
