@@ -141,8 +141,9 @@ class Actuator:
         node, site = action.subject, self._site
         accepted = gates.check_verdict(action.accepted, node=node, enclave=action.enclave)
         head = gates.check_this_boot(accepted, head=self._records.head(node), served=site.boot.assignments().get(node))
+        versions = gates.check_released(node, keys=action.keys, head=head)
         expected = {
-            key: site.custodian.receipt(key, version=head.keys[key], nonce=accepted.nonce) for key in action.keys
+            key: site.custodian.receipt(key, version=version, nonce=accepted.nonce) for key, version in versions.items()
         }
         gates.check_receipts(node, session=site.desk.sessions().get(node), expected=expected, nonce=accepted.nonce)
         gates.check_in_airlock(

@@ -13,7 +13,7 @@ this instant. Each gate passes by returning and stays shut by raising TrustError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from reconciler.attest.verdict import Accepted
 from reconciler.errors.taxonomy import TrustError
@@ -53,6 +53,14 @@ def check_in_airlock(
         raise _shut(node, f"its power is {power.value.lower()}, not known to be on", reason="GatePower")
     if not (is_at(seen, airlock) or is_at(seen, target)):
         raise _shut(node, "its ports are not known to be in its airlock", reason="GateNotInAirlock")
+
+
+def check_released(node: str, *, keys: Collection[str], head: Head) -> Mapping[str, int]:
+    """Gate 4: return the versions of ``keys`` that are on record as handed to the node; none may be missing."""
+    missing = [key for key in keys if key not in head.keys]
+    if missing:
+        raise _shut(node, f"key {missing[0]} was never released to it", reason="GateReceipts")
+    return {key: head.keys[key] for key in keys}
 
 
 def check_receipts(node: str, *, session: Session | None, expected: Mapping[str, str], nonce: bytes) -> None:

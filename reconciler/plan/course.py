@@ -130,13 +130,15 @@ def _in_enclave(scene: Scene) -> Course:
     accepted = scene.verdict if isinstance(scene.verdict, Accepted) else None
     if scene.phase is Phase.ENCLAVE:
         return _late(scene) or Serve(accepted=accepted, problem=_power_problem(scene))
-    if accepted is not None and scene.is_recorded() and has_acknowledged(scene):
+    if accepted is not None and scene.is_recorded() and has_acknowledged(scene) and has_every_key(scene):
         return Prove(accepted=accepted)  # Killed between the port's move and its record: finish it.
     return Join()
 
 
 def _in_airlock(scene: Scene) -> Course:
     accepted = scene.verdict if isinstance(scene.verdict, Accepted) else None
+    if has_acknowledged(scene) and not has_every_key(scene):
+        return Join()  # The enclave's keys changed after they were handed out: only a fresh attempt gets the new set.
     return _late(scene) or Prove(accepted=accepted)
 
 
@@ -183,6 +185,13 @@ def has_acknowledged(scene: Scene) -> bool:
         and session.answered is not None
         and session.answered.receipts is not None
     )
+
+
+def has_every_key(scene: Scene) -> bool:
+    """Return whether the node has given a receipt for each of the enclave's keys and for no other."""
+    session = scene.seen.session
+    receipts = session.answered.receipts if session and session.answered else None
+    return receipts is not None and set(receipts) == set(scene.enclave.spec.keys)
 
 
 def is_present(scene: Scene) -> bool:

@@ -23,6 +23,7 @@ from tests.support.world_switch import access
 EVIDENCE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 MAX_ROUNDS = 60
 ROUND_S = 20
+LONG = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +68,11 @@ class Runner:
         self.world.monitor.check()
         return Pass(plan=draft.plan, outcomes=outcomes, touched=len(self.world.line.effects) - before)
 
-    def settle(self, *, rounds: int = MAX_ROUNDS) -> Pass:
-        """Make passes, with time between them, until two in a row find nothing to do; return the last one."""
+    def settle(self, *, quiet_rounds: int = 2, rounds: int = MAX_ROUNDS) -> Pass:
+        """Make passes, with time between them, until enough in a row find nothing to do; return the last one.
+
+        A machine that has fallen silent is noticed after a while only: ``LONG`` is enough rounds for that.
+        """
         quiet = 0
         for _ in range(rounds):
             self.world.tick(ROUND_S)
@@ -77,7 +81,7 @@ class Runner:
                 if last.plan is not None and last.plan.is_empty():
                     break
             quiet = quiet + 1 if last.plan is not None and last.plan.is_empty() else 0
-            if quiet == 2:
+            if quiet == quiet_rounds:
                 return last
         shown = [] if last.plan is None else [f"{action.id}: {action.why}" for action in last.plan.actions]
         outcomes = {} if last.outcomes is None else {k: str(v) for k, v in last.outcomes.items()}

@@ -6,7 +6,6 @@ first, so that a failing example shrinks to a short story.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -94,32 +93,42 @@ def enclave_sets(draw: st.DrawFn, *, nodes: int) -> tuple[EnclaveShape, ...]:
     return tuple(shapes)
 
 
-@st.composite
-def histories(draw: st.DrawFn, *, max_nodes: int = 4, max_commits: int = 3) -> tuple[DesiredState, ...]:
-    """Return desired states over one inventory, oldest first, each another commit."""
-    nodes = draw(inventories(max_nodes=max_nodes))
-    switches = draw(st.integers(1, 2))
-    sets = draw(st.lists(enclave_sets(nodes=len(nodes)), min_size=1, max_size=max_commits))
-    return tuple(
-        site(nodes=nodes, enclaves=enclaves, switches=switches, revision=revision)
-        for revision, enclaves in enumerate(sets)
-    )
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """Desired states over one inventory; it prints short."""
 
+    nodes: tuple[NodeShape, ...]
+    enclaves: tuple[tuple[EnclaveShape, ...], ...]
+    switches: int = 1
 
-def busy_sites(*, max_nodes: int = 3) -> st.SearchStrategy[DesiredState]:
-    """Return states in which at least one enclave asks for at least one node."""
-
-    def with_blue(nodes: Sequence[NodeShape]) -> st.SearchStrategy[DesiredState]:
-        return st.builds(
-            lambda count, keys, policy: site(
-                nodes=nodes, enclaves=[EnclaveShape(name="blue", count=count, keys=tuple(keys), policy=policy)]
-            ),
-            st.integers(1, len(nodes)),
-            st.lists(st.sampled_from(KEYS), unique=True, min_size=1, max_size=2),
-            st.sampled_from(("measured-boot", "pinned")),
+    @property
+    def commits(self) -> tuple[DesiredState, ...]:
+        """Return the states, oldest first, each another commit."""
+        return tuple(
+            site(nodes=self.nodes, enclaves=enclaves, switches=self.switches, revision=revision)
+            for revision, enclaves in enumerate(self.enclaves)
         )
 
-    return inventories(max_nodes=max_nodes).flatmap(with_blue)
+
+@st.composite
+def histories(draw: st.DrawFn, *, max_nodes: int = 4, max_commits: int = 3) -> History:
+    """Return a history of at most so many commits on at most so many nodes."""
+    nodes = draw(inventories(max_nodes=max_nodes))
+    sets = draw(st.lists(enclave_sets(nodes=len(nodes)), min_size=1, max_size=max_commits))
+    return History(nodes=nodes, enclaves=tuple(sets), switches=draw(st.integers(1, 2)))
+
+
+@st.composite
+def busy_sites(draw: st.DrawFn, *, max_nodes: int = 3) -> History:
+    """Return one commit in which an enclave asks for at least one node and has at least one key."""
+    nodes = draw(inventories(max_nodes=max_nodes))
+    blue = EnclaveShape(
+        name="blue",
+        count=draw(st.integers(1, len(nodes))),
+        keys=tuple(draw(st.lists(st.sampled_from(KEYS), unique=True, min_size=1, max_size=2))),
+        policy=draw(st.sampled_from(("measured-boot", "pinned"))),
+    )
+    return History(nodes=nodes, enclaves=((blue,),))
 
 
 @st.composite
