@@ -48,20 +48,23 @@ def path_problem(change: Change) -> str | None:
         return "has a name that is not UTF-8"
     if change.mode not in _PLAIN_MODES:
         return "is a symbolic link" if change.mode == "120000" else "is a submodule, not a file"
+    return _name_problem(path)
+
+
+def _name_problem(path: str) -> str | None:
     segments = path.split("/")
     if any(segment in {"", ".", ".."} or segment.lower() == ".git" for segment in segments):
         return "has a segment that leads elsewhere"
     if "\\" in path or any(unicodedata.category(character).startswith("C") for character in path):
         return "has a character in its name that is not shown"
-    top = segments[0]
-    if top in TOP_LEVEL:
-        folder = "/".join(segments[:2])
-        if not _LAYOUT_PATH.fullmatch(path):
-            return "has a character in its name that is not used here"
-        if folder not in _FOLDERS and folder.lower() in _FOLDERS:
-            return f"is {folder.lower()} in another case"
-    elif _folded(top) in TOP_LEVEL:
-        return f"is {_folded(top)} in another spelling"
+    meant = _folded(segments[0])
+    if segments[0] != meant and meant in TOP_LEVEL:
+        return f"is {meant} in another spelling"
+    folder = "/".join(segments[:2])
+    if folder not in _FOLDERS and folder.lower() in _FOLDERS:
+        return f"is {folder.lower()} in another case"
+    if meant in TOP_LEVEL and not _LAYOUT_PATH.fullmatch(path):
+        return "has a character in its name that is not used here"
     return None
 
 

@@ -60,15 +60,21 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryChange:
+    """What one commit did to one path; ``status`` is git's letter (A, M, D, T)."""
+
+    commit: str
+    path: bytes
+    mode: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """A verified signature: whose, and by which key."""
 
     principal: str
     fingerprint: str
-
-
-class _FailedError(Exception):
-    """Git's own words for a call that failed; never leaves this module."""
 
 
 def check_id(text: str) -> str:
@@ -139,9 +145,9 @@ class Git:
         return output.decode().strip().removeprefix("refs/heads/")
 
     def files(self, commit: str, *, under: str = "") -> list[TreeEntry]:
-        """Return every file of ``commit``, or of its folder ``under``, with its path from the top."""
-        paths = [f":(literal,top){under}"] if under else []
-        listing = self.run("ls-tree", "-r", "-z", "--full-tree", "--long", check_id(commit), *_plain(paths))
+        """Return every file of ``commit``, or of its folder ``under`` (``nodes/``), with its path from the top."""
+        paths = ("--", under) if under else ()
+        listing = self.run("ls-tree", "-r", "-z", "--full-tree", "--long", check_id(commit), *paths)
         return [_tree_entry(record) for record in listing.split(b"\0") if record]
 
     def objects(self, names: Iterable[str]) -> dict[str, bytes]:
@@ -178,6 +184,21 @@ class Git:
         fields = self.run("diff-tree", *options, check_id(parent), check_id(commit)).split(b"\0")
         pairs = zip(fields[0::2], fields[1::2], strict=False)
         return [Change(path=path, mode=meta.split(b" ")[1].decode()) for meta, path in pairs]
+
+    def history(self, commit: str) -> list[HistoryChange]:
+        """Return what ``commit`` and each of its first-parent ancestors changed, newest first."""
+        commits = self.run("rev-list", "--first-parent", check_id(commit))
+        options = ("--stdin", "--root", "-m", "-r", "-z", "--raw", "--no-renames", "--no-abbrev")
+        fields = iter(self.run("diff-tree", *options, stdin=commits).split(b"\0"))
+        changes = []
+        current = ""
+        for field in fields:
+            if field.startswith(b":"):
+                _, mode, _, _, status = field.decode().split(" ")
+                changes.append(HistoryChange(commit=current, path=next(fields), mode=mode, status=status))
+            elif field:
+                current = check_id(field.decode().strip().split(" ")[0])
+        return changes
 
     def first_parents(self, commit: str, *, past: str | None) -> list[tuple[str, tuple[str, ...]]]:
         """Return ``commit`` and its first-parent ancestors with all their parents, oldest first, down to ``past``."""
@@ -232,7 +253,8 @@ class Git:
         settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes, str]:
-        options = [f"-c{name}={value}" for name, value in {**_SETTINGS, **(settings or {})}.items()]
+        pairs = {**_SETTINGS, **(settings or {})}.items()
+        options = [word for name, value in pairs for word in ("-c", f"{name}={value}")]
         try:
             done = subprocess.run(
                 ["git", "-C", str(self.path), *options, *arguments],
@@ -261,10 +283,6 @@ class Git:
             hint = "if no git runs in it, delete the lock file that git names"
             return TransientError(subject, f"is locked: {cut(errors)}", reason="GitLocked", hint=hint)
         return TransientError(subject, f"git {command} failed: {cut(errors)}", reason="GitFailed")
-
-
-def _plain(paths: list[str]) -> list[str]:
-    return ["--", *paths] if paths else []
 
 
 def _tree_entry(record: bytes) -> TreeEntry:

@@ -125,9 +125,9 @@ def _check_commit(git: Git, *, commit: str, parents: tuple[str, ...], basis: _Ba
         return [_unsigned(git, commit, judged=commit)]
     refusals = []
     if len(parents) > 1:
-        for side in git.side_commits(commit, parent=parents[0]):
-            if git.verify_commit(side, allowed=signers) is None:
-                refusals.append(_unsigned(git, side, judged=commit))
+        sides = git.side_commits(commit, parent=parents[0])
+        strange = (side for side in sides if git.verify_commit(side, allowed=signers) is None)
+        refusals += [_unsigned(git, side, judged=commit) for side in strange]
     for change in git.changes(commit, parent=parents[0] if parents else None):
         path = change.path.decode("utf-8", "backslashreplace")
         subject = f"commit {commit[:_SHORT]}"

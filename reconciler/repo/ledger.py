@@ -1,0 +1,269 @@
+"""The evidence branch in git (``ports.ledger.Ledger``): append-only, signed, one writer.
+
+Rules:
+1. what is appended to is what this writer left, or is signed by an evidence signer and leads on from it;
+2. statements and blobs are only ever added;
+3. the objects are in the repository, flushed, before the branch moves, and it moves by compare-and-swap: a crash
+   leaves it at the old commit or at the new one;
+4. calls that wait for each other are written together, in one commit.
+HEAD, index and working tree are never touched. That somebody with the key wrote nonsense, or moved the branch back
+while nobody ran, is not noticed here: the audit and an outside witness are for that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from reconciler.errors.taxonomy import InvariantError, RingfenceError, TransientError, TrustError
+from reconciler.evidence.canonical import canonical, canonical_value
+from reconciler.model.record import Head
+from reconciler.ports.ledger import Entry
+from reconciler.repo.git import Git, check_id
+from reconciler.repo.objects import NewObjects, Tree, folders_of, parse_tree, write_tree
+from reconciler.repo.signers import AllowedSigners
+from reconciler.repo.signing import EvidenceKey
+
+TRUSTED_PATH = "trusted.json"
+WRITER = "ringfence <ringfence@localhost>"
+_OWN_PRINCIPAL = "ringfence@localhost"
+_STATEMENT = re.compile(r"statements/([A-Za-z0-9][A-Za-z0-9._-]{0,127}/){0,6}[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_NODE = re.compile(r"[a-z0-9-]{1,63}")
+_MESSAGE_LINES = 50
+
+
+def blob_path(digest: str) -> str:
+    """Return where the bytes with the bare SHA-256 ``digest`` stand on the evidence branch."""
+    return f"blobs/sha256/{digest[:2]}/{digest[2:]}"
+
+
+def head_path(node: str) -> str:
+    """Return where the head of ``node`` stands on the evidence branch."""
+    return f"nodes/{node}/head.json"
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """One caller's wish, and what became of it."""
+
+    entries: Sequence[Entry] = ()
+    trusted: str | None = None
+    commit: str | None = None
+    error: RingfenceError | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+class GitLedger:
+    """The evidence branch of one repository. May be shared between threads."""
+
+    def __init__(self, git: Git, *, branch: str, key: EvidenceKey | None, signers: AllowedSigners) -> None:
+        """Read and write ``branch``; without ``key`` only read. ``signers`` may have signed it, beside ``key``."""
+        self._git = git
+        self._branch = branch
+        self._key = key
+        known = [signer for signer in signers.signers if not key or signer.fingerprint != key.key_id]
+        own = [key.signer(_OWN_PRINCIPAL)] if key else []
+        self._signers = AllowedSigners(signers=(*known, *own))
+        self._lock = threading.Lock()
+        self._queue_lock = threading.Lock()
+        self._queue: list[_Ticket] = []
+        self._is_synced = False
+        self._tip: str | None = None
+        self._heads: dict[str, Head] = {}
+
+    def heads(self) -> Mapping[str, Head]:
+        """Return the newest head of every node that has one."""
+        with self._lock:
+            self._sync()
+            return dict(self._heads)
+
+    def append(self, entries: Sequence[Entry]) -> str:
+        """Record ``entries`` in one signed commit, durably, and return its id (40 hexadecimal digits)."""
+        return self._submit(_Ticket(entries=tuple(entries), files=_entry_files(entries)))
+
+    def trusted(self) -> str | None:
+        """Return the last desired-state commit that was called trusted, None if there is none yet."""
+        with self._lock:
+            tip = self._sync()
+            name = f"{tip}:{TRUSTED_PATH}"
+            content = self._git.objects([name]).get(name) if tip else None
+        if content is None:
+            return None
+        try:
+            return check_id(json.loads(content)["commit"])
+        except (ValueError, TypeError, KeyError, InvariantError) as error:
+            raise self._broken(TRUSTED_PATH) from error
+
+    def set_trusted(self, commit: str) -> None:
+        """Remember that ``commit`` is trusted. The same commit again: nothing happens."""
+        if self.trusted() != commit:
+            content = canonical({"commit": check_id(commit)})
+            self._submit(_Ticket(trusted=commit, files={TRUSTED_PATH: content}))
+
+    def _submit(self, ticket: _Ticket) -> str:
+        if not ticket.files:
+            raise InvariantError("evidence", "there is nothing to record", reason="NothingToRecord")
+        with self._queue_lock:
+            self._queue.append(ticket)
+        with self._lock:  # 4
+            if ticket.commit is None and ticket.error is None:
+                self._serve()
+        if ticket.error:
+            raise ticket.error
+        return str(ticket.commit)
+
+    def _serve(self) -> None:
+        """Write everything that waits. Whoever waits is told what became of it, whatever happens."""
+        with self._queue_lock:
+            tickets, self._queue = self._queue, []
+        unknown = TransientError(f"branch {self._branch}", "was perhaps not written", reason="EvidenceInterrupted")
+        error: RingfenceError = unknown
+        commit = None
+        try:
+            commit = self._write(tickets)
+        except RingfenceError as refusal:
+            error = refusal
+        finally:
+            for ticket in tickets:
+                if ticket.error is None:
+                    ticket.commit, ticket.error = commit, None if commit else error
+
+    def _write(self, tickets: list[_Ticket]) -> str:
+        key = self._key
+        if key is None:
+            raise InvariantError("evidence", "there is no key to sign it with", reason="NoEvidenceKey")
+        before = self._check_tip()  # 1
+        trees = self._trees(before, [path for ticket in tickets for path in ticket.files])
+        files: dict[str, bytes] = {}
+        for ticket in tickets:
+            ticket.error = self._conflict(ticket, trees=trees, files=files)  # 2
+            if ticket.error is None:
+                files.update(ticket.files)
+        files = {path: content for path, content in files.items() if not _is_blob_in(path, trees=trees)}
+        served = [ticket for ticket in tickets if ticket.error is None]
+        if not served:
+            return ""
+        new = NewObjects()
+        tree = write_tree(new, trees=trees, files=files)
+        commit = new.add("commit", key.sign_commit(_commit_bytes(tree, parent=before, tickets=served)))
+        self._git.run("unpack-objects", "-q", "--strict", stdin=new.to_pack())  # 3
+        if not self._git.move_branch(self._branch, old=before, new=commit, note="ringfence: evidence"):
+            raise self._moved()
+        self._tip = commit
+        self._is_synced = True
+        self._heads |= {entry.node: entry.head for ticket in served for entry in ticket.entries}
+        return commit
+
+    def _sync(self) -> str | None:
+        """Return the tip, after checking it and reading its heads if it is not the one that was left."""
+        tip = self._read_tip()
+        if tip != self._tip or not self._is_synced:
+            self._heads = self._read_heads(tip) if tip else {}
+            self._tip, self._is_synced = tip, True
+        return tip
+
+    def _check_tip(self) -> str | None:
+        """Return the tip to append to; callers build on heads, so nothing may have come after these were read."""
+        if not self._is_synced:
+            return self._sync()
+        if self._read_tip() != self._tip:
+            raise self._moved()
+        return self._tip
+
+    def _read_tip(self) -> str | None:
+        tip = self._git.head(self._branch)
+        if tip == self._tip:
+            return tip
+        subject = f"branch {self._branch}"
+        if tip is None:
+            hint = "restore the branch from a clone; nothing is recorded until then"
+            raise TrustError(subject, "is gone", reason="EvidenceRewound", hint=hint)
+        if self._git.verify_commit(tip, allowed=self._signers) is None:
+            hint = "somebody else wrote to it: restore the branch, or add the key to the evidence signers"
+            message = f"its tip {tip[:12]} is not signed by an evidence signer"
+            raise TrustError(subject, message, reason="EvidenceForeign", hint=hint)
+        if self._tip and not self._git.is_ancestor(self._tip, of=tip):
+            hint = "restore the branch from a clone; evidence is only ever added"
+            message = f"its tip {tip[:12]} does not lead on from {self._tip[:12]}"
+            raise TrustError(subject, message, reason="EvidenceRewound", hint=hint)
+        return tip
+
+    def _read_heads(self, tip: str) -> dict[str, Head]:
+        entries = [entry for entry in self._git.files(tip, under="nodes/") if entry.path.endswith(b"/head.json")]
+        contents = self._git.objects(entry.object_id for entry in entries)
+        heads = {}
+        for entry in entries:
+            path = entry.path.decode("utf-8", "backslashreplace")
+            try:
+                head = Head.model_validate_json(contents[entry.object_id])
+            except ValidationError as error:
+                raise self._broken(path) from error
+            if head_path(head.node) != path:
+                raise self._broken(path)
+            heads[head.node] = head
+        return heads
+
+    def _trees(self, tip: str | None, paths: list[str]) -> dict[str, Tree]:
+        if tip is None:
+            return {}
+        names = {f"{tip}:{folder}" if folder else f"{tip}^{{tree}}": folder for folder in folders_of(paths)}
+        return {names[name]: parse_tree(content) for name, content in self._git.objects(names).items()}
+
+    def _conflict(
+        self, ticket: _Ticket, *, trees: Mapping[str, Tree], files: Mapping[str, bytes]
+    ) -> RingfenceError | None:
+        for entry in ticket.entries:
+            folder, _, name = entry.path.rpartition("/")
+            if entry.path in files or name.encode() in trees.get(folder, {}):
+                return InvariantError(entry.path, "is on the evidence branch already", reason="StatementExists")
+        return None
+
+    def _moved(self) -> TransientError:
+        hint = "read the heads again; does a second reconciler run on this repository?"
+        return TransientError(f"branch {self._branch}", "was moved by somebody else", reason="EvidenceMoved", hint=hint)
+
+    def _broken(self, path: str) -> TrustError:
+        hint = "run ringfence audit; nothing is recorded until the branch is repaired"
+        return TrustError(f"branch {self._branch}", f"{path} cannot be read", reason="EvidenceBroken", hint=hint)
+
+
+def _is_blob_in(path: str, *, trees: Mapping[str, Tree]) -> bool:
+    folder, _, name = path.rpartition("/")
+    return path.startswith("blobs/") and name.encode() in trees.get(folder, {})
+
+
+def _entry_files(entries: Sequence[Entry]) -> dict[str, bytes]:
+    """Return what ``entries`` put on the branch, by path; InvariantError if they do not fit together."""
+    files: dict[str, bytes] = {}
+    for entry in entries:
+        if not _STATEMENT.fullmatch(entry.path) or ".." in entry.path or entry.path in files:
+            raise InvariantError(entry.path, "is no place for a statement", reason="BadStatementPath")
+        if not _NODE.fullmatch(entry.node) or entry.head.node != entry.node:
+            raise InvariantError(f"node {entry.node}", "has somebody else's head", reason="BadHead")
+        for digest, content in entry.blobs.items():
+            if hashlib.sha256(content).hexdigest() != digest:
+                raise InvariantError(f"blob {digest[:12]}", "has another digest", reason="BadBlob")
+            files[blob_path(digest)] = content
+        files[entry.path] = entry.envelope
+        files[head_path(entry.node)] = canonical_value(entry.head)
+    return files
+
+
+def _commit_bytes(tree: str, *, parent: str | None, tickets: Sequence[_Ticket]) -> bytes:
+    entries = [entry for ticket in tickets for entry in ticket.entries]
+    trusted = [ticket.trusted for ticket in tickets if ticket.trusted]
+    lines = [f"{entry.node}: {entry.head.phase} #{entry.head.sequence}" for entry in entries[:_MESSAGE_LINES]]
+    lines += [f"and {len(entries) - _MESSAGE_LINES} more"] if len(entries) > _MESSAGE_LINES else []
+    lines += [f"trust {commit}" for commit in trusted]
+    subject = f"evidence: {len(entries)} records" if entries else "evidence: trust"
+    now = int(time.time())
+    headers = [f"tree {tree}", *([f"parent {parent}"] if parent else [])]
+    headers += [f"author {WRITER} {now} +0000", f"committer {WRITER} {now} +0000"]
+    return "\n".join([*headers, "", subject, "", *lines, ""]).encode()

@@ -1,0 +1,89 @@
+"""The evidence branch for an audit: every statement, head and blob at one commit, and how the branch came to be.
+
+Rules: nothing is trusted because it is there; a blob whose bytes do not have its digest is not given out. What the
+statements say is not checked here (``evidence.audit``), nor who signed them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from reconciler.errors.taxonomy import TrustError
+from reconciler.repo.git import Git, TreeEntry, check_id
+from reconciler.repo.ledger import TRUSTED_PATH, blob_path
+from reconciler.repo.signers import AllowedSigners
+
+_BULK_BYTES = 256 << 20
+_REWRITTEN = ("nodes/", TRUSTED_PATH)
+
+
+class EvidenceReader:
+    """The evidence branch of one repository, at ``commit``."""
+
+    def __init__(self, git: Git, *, commit: str) -> None:
+        """List what is on the branch at ``commit``; contents are read when they are asked for."""
+        self._git = git
+        self._commit = check_id(commit)
+        self._entries = {entry.path.decode("utf-8", "backslashreplace"): entry for entry in git.files(commit)}
+        self._bulk: dict[str, bytes] | None = None
+
+    def statements(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and envelope of every statement, by path."""
+        return self._under("statements/")
+
+    def heads(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of every head, by path."""
+        return self._under("nodes/")
+
+    def blob(self, digest: str) -> bytes | None:
+        """Return the bytes whose bare SHA-256 is ``digest``, None if they are not there; TrustError if altered."""
+        path = blob_path(digest)
+        entry = self._entries.get(path)
+        if entry is None:
+            return None
+        content = self._content(entry)
+        if content is None or hashlib.sha256(content).hexdigest() != digest:
+            hint = "the evidence branch was altered, or its objects are damaged: compare with another clone"
+            raise TrustError(path, "does not have the digest that it is named by", reason="BlobAltered", hint=hint)
+        return content
+
+    def check_history(self, *, signers: AllowedSigners) -> list[TrustError]:
+        """Return every way in which the branch was not only added to.
+
+        The newest commit's signature covers all before it, so only that one is verified.
+        """
+        flaws = []
+        if self._git.verify_commit(self._commit, allowed=signers) is None:
+            flaws.append(_flaw(self._commit, "is not signed by an evidence signer", reason="EvidenceForeign"))
+        for commit, parents in self._git.first_parents(self._commit, past=None):
+            if len(parents) > 1:
+                flaws.append(_flaw(commit, "is a merge", reason="EvidenceMerged"))
+        for change in self._git.history(self._commit):
+            path = change.path.decode("utf-8", "backslashreplace")
+            if change.status == "A" and change.mode == "100644":
+                continue
+            if change.status == "M" and path.startswith(_REWRITTEN):
+                continue
+            word = {"D": "deletes", "M": "changes"}.get(change.status, "turns into something else")
+            flaws.append(_flaw(change.commit, f"{word} {path}", reason="EvidenceRewritten"))
+        return flaws
+
+    def _under(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        entries = [(path, entry) for path, entry in sorted(self._entries.items()) if path.startswith(prefix)]
+        contents = self._git.objects(entry.object_id for _, entry in entries)
+        return iter([(path, contents.get(entry.object_id, b"")) for path, entry in entries])
+
+    def _content(self, entry: TreeEntry) -> bytes | None:
+        if self._bulk is None:
+            blobs = [found for path, found in self._entries.items() if path.startswith("blobs/")]
+            is_small = sum(found.size for found in blobs) <= _BULK_BYTES
+            self._bulk = self._git.objects(found.object_id for found in blobs) if is_small else {}
+        if entry.object_id in self._bulk:
+            return self._bulk[entry.object_id]
+        return self._git.objects([entry.object_id]).get(entry.object_id)
+
+
+def _flaw(commit: str, message: str, *, reason: str) -> TrustError:
+    hint = "compare with another clone; evidence is only ever added"
+    return TrustError(f"evidence commit {commit[:12]}", message, reason=reason, hint=hint)
