@@ -1,1 +1,4 @@
-"""The loop, and the HTTP services that untrusted nodes talk to. Never: verdicts of its own, key material in the services."""
+"""The loop, and the HTTP services that untrusted nodes talk to.
+
+Never: verdicts of its own, key material in the services.
+"""

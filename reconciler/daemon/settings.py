@@ -1,0 +1,150 @@
+"""The operator-local settings: where things are on this machine, never what they are.
+
+One JSON file, named by RINGFENCE_SETTINGS or on the command line. Relative paths are
+below the file's own folder. Secrets stand in files of their own, which only their owner
+may read. Not checked here: that the files exist; whoever opens one says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, IPvAnyAddress, TypeAdapter, ValidationError
+
+from reconciler.drivers.ipmi.power import Credentials
+from reconciler.drivers.secret import Secret
+from reconciler.errors.taxonomy import Finding, InputError
+from reconciler.model.base import Name, Value
+
+VARIABLE = "RINGFENCE_SETTINGS"
+_OTHERS = 0o077
+Port = Annotated[int, Field(ge=0, le=65535)]
+InterfaceName = Annotated[str, Field(pattern=r"^[!-.0-~]{1,15}$")]
+
+
+class TlsFiles(Value):
+    """The attestation service's certificate and private key (PEM)."""
+
+    certificate: Path
+    key: Path
+
+
+class AirlockListener(Value):
+    """Where one node's airlock is served; ``interface`` is the device that the sockets are bound to."""
+
+    kind: Literal["airlock"]
+    node: Name
+    interface: InterfaceName | None = None
+    address: IPvAnyAddress
+
+
+class EnclaveListener(Value):
+    """Where the members in one enclave network are served."""
+
+    kind: Literal["enclave"]
+    network: Name
+    interface: InterfaceName | None = None
+    address: IPvAnyAddress
+
+
+Listener = Annotated[AirlockListener | EnclaveListener, Field(discriminator="kind")]
+
+
+class Settings(Value):
+    """Everything that one machine's reconciler and services are told. Ports are for tests; nodes use the defaults."""
+
+    spool: Path
+    images: Path
+    tls: TlsFiles
+    keystore: Path
+    age_identity: Path
+    evidence_key: Path
+    commit_key: Path | None = None
+    credentials: Path
+    listeners: tuple[Listener, ...] = ()
+    image_port: Port = 80
+    attestation_port: Port = 8443
+
+    def below(self, folder: Path) -> Settings:
+        """Return these settings with relative paths taken from ``folder``."""
+        tls = TlsFiles(certificate=folder / self.tls.certificate, key=folder / self.tls.key)
+        names = ("spool", "images", "keystore", "age_identity", "evidence_key", "credentials")
+        found: dict[str, object] = {name: folder / getattr(self, name) for name in names}
+        commit_key = None if self.commit_key is None else folder / self.commit_key
+        return self.model_copy(update={**found, "tls": tls, "commit_key": commit_key})
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings at ``path``, or at the path in RINGFENCE_SETTINGS; raise InputError with every fault."""
+    chosen = path or Path(os.environ.get(VARIABLE, ""))
+    if not chosen.name:
+        raise InputError(
+            "settings", "are not named", reason="SettingsMissing", hint=f"set {VARIABLE} to the settings file's path"
+        )
+    try:
+        settings = Settings.model_validate_json(_read(chosen, what="settings"))
+    except ValidationError as error:
+        raise _faulty("settings", chosen, error) from error
+    addresses = [listener.address for listener in settings.listeners]
+    if len(set(addresses)) != len(addresses):
+        raise InputError(
+            f"settings {chosen}",
+            "two listeners have the same address",
+            reason="SettingsMalformed",
+            hint="the address says which airlock or network a request comes from",
+        )
+    return settings.below(chosen.resolve().parent)
+
+
+class _Login(Value):
+    user: str
+    password: str = Field(repr=False)
+
+
+def load_credentials(path: Path) -> Mapping[str, Credentials]:
+    """Read the BMC logins by name (``bmc/n1``) from a file that only its owner may read."""
+    try:
+        exposed = path.stat().st_mode & _OTHERS
+    except OSError as error:
+        raise _unreadable("credentials", path, error) from error
+    if exposed:
+        raise InputError(
+            f"credentials {path}", "others may read them", reason="CredentialsExposed", hint=f"chmod 600 {path}"
+        )
+    try:
+        logins = TypeAdapter(dict[str, _Login]).validate_json(_read(path, what="credentials"))
+    except ValidationError as error:
+        raise _faulty("credentials", path, error) from None  # its cause would quote the file
+    return {
+        name: Credentials(user=login.user, password=Secret(login.password.encode())) for name, login in logins.items()
+    }
+
+
+def _read(path: Path, *, what: str) -> bytes:
+    try:
+        text = path.read_bytes()
+        json.loads(text)
+    except OSError as error:
+        raise _unreadable(what, path, error) from error
+    except ValueError as error:
+        raise InputError(f"{what} {path}", "are not JSON", reason="SettingsMalformed", hint="write them as JSON") from (
+            error if what == "settings" else None
+        )
+    return text
+
+
+def _unreadable(what: str, path: Path, error: OSError) -> InputError:
+    return InputError(f"{what} {path}", f"cannot be read: {error.strerror}", reason="SettingsMissing")
+
+
+def _faulty(what: str, path: Path, error: ValidationError) -> InputError:
+    findings = tuple(
+        Finding(path=str(path), code="SettingsMalformed", message=f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}")
+        for fault in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+    first = findings[0].message if findings else "malformed"
+    return InputError(f"{what} {path}", first, reason="SettingsMalformed", findings=findings)
