@@ -1,0 +1,77 @@
+"""The commands that read the record: audit and explain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from reconciler.cli.operate import Output, Repository, SettingsFile
+
+
+def audit(
+    repo: Repository = Path(),
+    output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
+) -> None:
+    """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else."""
+    from reconciler.cli.archive import evidence_tip, open_archive, read_heads, read_statements
+    from reconciler.daemon.source import TrustedSource
+    from reconciler.errors.taxonomy import InputError
+    from reconciler.evidence.audit import audit as audit_records
+    from reconciler.repo.git import Git
+
+    git = Git(repo)
+    sight = TrustedSource(git).refresh()
+    tip = evidence_tip(git, sight.desired.repository.spec.evidence.branch)
+    if tip is None:
+        hint = "clone with all branches: git clone keeps them as origin/…"
+        raise InputError("audit", "this clone has no evidence branch", reason="NoEvidence", hint=hint)
+    archive = open_archive(git, tip=tip, trusted=sight.desired.commit)
+    found = audit_records(read_statements(git, tip), archive=archive, heads=read_heads(git, tip))
+    document = {
+        "evidence": tip,
+        "trusted": sight.desired.commit,
+        "records": len(found.records),
+        "verdicts": found.verdicts,
+        "flaws": [{"path": f.path, "code": f.code, "message": f.message} for f in found.flaws],
+        "nodes": {name: head.phase.value for name, head in sorted(found.heads.items())},
+    }
+    typer.echo(json.dumps(document, indent=2) if output is Output.JSON else _audit_text(document))
+    if found.flaws:
+        raise typer.Exit(3)
+
+
+def _audit_text(document: dict[str, Any]) -> str:
+    lines = [f"flaw: {f['path']}: {f['message']} [{f['code']}]" for f in document["flaws"]]
+    lines.append(f"evidence {document['evidence'][:12]}, desired state {document['trusted'][:12]}")
+    lines.append(f"{document['records']} records, {document['verdicts']} verdicts computed again")
+    lines.append(f"{len(lines) - 2} flaws" if document["flaws"] else "everything holds")
+    return "\n".join(lines)
+
+
+def explain(
+    subject: Annotated[str, typer.Argument(help="node/NAME")],
+    repo: Repository = Path(),
+    settings: SettingsFile = None,
+    output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
+) -> None:
+    """Say where a node stands, and why."""
+    from reconciler.cli.explain import document, text
+    from reconciler.daemon.source import TrustedSource
+    from reconciler.errors.taxonomy import InputError
+    from reconciler.repo.git import Git
+
+    kind, _, name = subject.partition("/")
+    git = Git(repo)
+    sight = TrustedSource(git).refresh()
+    if kind != "node" or name not in sight.desired.nodes:
+        known = ", ".join(f"node/{node}" for node in sorted(sight.desired.nodes)[:5])
+        raise InputError(subject, "there is no such thing to explain", reason="SubjectUnknown", hint=f"try {known}")
+    found = document(git, sight, name)
+    typer.echo(json.dumps(found, indent=2) if output is Output.JSON else text(found))
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (audit, explain)

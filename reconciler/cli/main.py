@@ -1,0 +1,51 @@
+"""The command ``ringfence``: puts the commands together and turns errors into lines and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from reconciler.errors.taxonomy import RingfenceError
+
+app = typer.Typer(
+    name="ringfence",
+    help="GitOps for bare-metal enclaves.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _assemble() -> None:
+    from reconciler.cli import evidence, image, lab, operate, repository
+
+    app.add_typer(lab.app, name="lab")
+    app.add_typer(image.app, name="image")
+    for module in (repository, operate, evidence):
+        for command in module.COMMANDS:
+            app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; the first of the two top seams where errors end."""
+    _assemble()
+    debug = "--debug" in sys.argv[1:]
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] if debug else sys.argv[1:]
+    try:
+        app(args=arguments, prog_name="ringfence")
+    except RingfenceError as error:
+        if debug:
+            raise
+        from reconciler.cli.render import error_lines
+
+        print("\n".join(error_lines(error)), file=sys.stderr)
+        sys.stdout.flush()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

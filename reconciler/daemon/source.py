@@ -1,0 +1,105 @@
+"""Where the desired state comes from: the newest trusted commit whose documents are valid.
+
+1. Every commit on the way is judged (``repo.trust``); a refused head leaves the last trusted one in force.
+2. A head that does not lead on from what was trusted before, here or by the record, is refused.
+3. A trusted commit with findings is not followed either: the newest valid one before it stays in force.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.errors.taxonomy import InputError, RingfenceError, TrustError
+from reconciler.model.desired import DesiredState
+from reconciler.repo.desired import load_desired, load_signers
+from reconciler.repo.git import Git
+from reconciler.repo.ledger import GitLedger
+from reconciler.repo.signers import AllowedSigners
+from reconciler.repo.signing import EvidenceKey
+from reconciler.repo.snapshot import read_commit
+from reconciler.repo.trust import FetchedCommit, judge
+
+_FALLBACKS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """The desired state in force, and why what lies above it in the repository is not."""
+
+    desired: DesiredState
+    signers: AllowedSigners
+    refusals: tuple[RingfenceError, ...]
+
+
+class TrustedSource:
+    """The desired state of one repository, over any number of passes."""
+
+    def __init__(self, git: Git, *, branch: str | None = None, key: EvidenceKey | None = None) -> None:
+        """Follow ``branch`` (by default the one checked out); ``key`` signs records, without it only read."""
+        self.git = git
+        self._branch = branch
+        self._key = key
+        self._last: str | None = None
+        self._sight: Sight | None = None
+        self._ledger: GitLedger | None = None
+        self._seen: str | None = None
+
+    @property
+    def ledger(self) -> GitLedger:
+        """Return the evidence branch, as the desired state in force names it; after the first ``refresh``."""
+        if self._ledger is None:
+            raise InputError("repository", "it has not been read yet", reason="NotRead")
+        return self._ledger
+
+    def refresh(self) -> Sight:
+        """Read the branch again and return what is in force now.
+
+        Raises TrustError if nothing was ever trusted, InputError if there is no valid state to go back to.
+        """
+        head = self._head()
+        if self._sight is not None and head == self._seen:
+            return self._sight
+        judgement = judge(self.git, head=FetchedCommit(commit=head), last_trusted=self._last)
+        trusted = judgement.trusted.commit if judgement.trusted else None
+        if trusted is None:
+            raise judgement.refusals[0]
+        sight = self._read(trusted, judgement.refusals)
+        if self._last is None:
+            self._ledger = self._open_ledger(sight)
+            remembered = self._ledger.trusted()
+            if remembered is not None and not self.git.is_ancestor(remembered, of=trusted):
+                again = judge(self.git, head=FetchedCommit(commit=head), last_trusted=remembered)
+                if again.trusted is None:
+                    raise again.refusals[0]
+                trusted = again.trusted.commit
+                sight = self._read(trusted, again.refusals)
+        self._ledger = (
+            self._ledger if self._sight and self._sight.signers == sight.signers else self._open_ledger(sight)
+        )
+        self._last, self._sight, self._seen = trusted, sight, head
+        return sight
+
+    def _head(self) -> str:
+        branch = self._branch or self.git.current_branch()
+        head = self.git.head(branch) if branch else None
+        if head is None:
+            hint = "check out the branch that holds the desired state, or make one: ringfence init"
+            raise InputError(f"repository {self.git.path}", "has no commit to follow", reason="NoCommit", hint=hint)
+        return head
+
+    def _read(self, commit: str, refusals: tuple[TrustError, ...]) -> Sight:
+        reasons: list[RingfenceError] = list(refusals)
+        candidates = [commit, *(c for c, _ in reversed(self.git.first_parents(commit, past=None)) if c != commit)]
+        for candidate in candidates[:_FALLBACKS]:
+            snapshot = read_commit(self.git, candidate)
+            try:
+                desired = load_desired(snapshot)
+            except InputError as error:
+                reasons.append(error)
+                continue
+            return Sight(desired=desired, signers=load_signers(snapshot, findings=[]), refusals=tuple(reasons))
+        raise reasons[-1]
+
+    def _open_ledger(self, sight: Sight) -> GitLedger:
+        spec = sight.desired.repository.spec.evidence
+        return GitLedger(self.git, branch=spec.branch, key=self._key, signers=sight.signers.only(spec.signers))
