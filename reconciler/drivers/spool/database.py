@@ -8,6 +8,7 @@ the death of both processes; after a power cut the last ones may be missing, who
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -83,7 +84,7 @@ class Database:
         """Open the file at ``path``, and lay it out if it is new."""
         self._lock = threading.RLock()
         with _translated():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            _create(path)
             self._connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
             self._connection.row_factory = sqlite3.Row
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -137,6 +138,16 @@ class Database:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+
+def _create(path: Path) -> None:
+    """Make the file, readable by its owner only, unless it is there.
+
+    One that is there is not even opened: closing it would drop the locks that SQLite holds on it in this process
+    (POSIX locks belong to process and file), and another process would then take the write-ahead log away.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def note_change(sql: sqlite3.Connection) -> None:
