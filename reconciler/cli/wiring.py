@@ -12,9 +12,8 @@ from reconciler.daemon.settings import Settings, load_credentials
 from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.drivers.custodian import AgeCustodian
 from reconciler.drivers.ipmi.pool import WorkerPool
-from reconciler.drivers.ipmi.power import Credentials, IpmiPower
+from reconciler.drivers.ipmi.power import IpmiPower
 from reconciler.drivers.openvswitch import OpenVswitch
-from reconciler.drivers.secret import Secret
 from reconciler.drivers.spool.boot import SpoolBootService
 from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.desk import SpoolDesk
@@ -51,7 +50,7 @@ class Workshop:
         self._custodian = AgeCustodian(Path(settings.keystore), identity=Path(settings.age_identity))
         self._pool = WorkerPool()
         self._closing.callback(self._pool.close)
-        self._credentials = load_credentials(settings)
+        self._credentials = load_credentials(settings.credentials)
         self._switches: dict[str, tuple[Switch, OpenVswitch]] = {}
         self._powers: dict[str, tuple[Node, IpmiPower]] = {}
         self._lock = threading.Lock()
@@ -99,12 +98,11 @@ class Workshop:
                 message = f"there are no credentials {bmc.credentials} on this machine"
                 hint = f"add them to {self._settings.credentials}"
                 raise InputError(f"node {name}", message, reason="CredentialsMissing", hint=hint)
-            user, password = self._credentials[bmc.credentials]
             power = IpmiPower(
                 name,
                 address=bmc.address,
                 port=bmc.port,
-                credentials=Credentials(user=user, password=Secret(password.encode())),
+                credentials=self._credentials[bmc.credentials],
                 pool=self._pool,
             )
             self._powers[name] = known = (document, power)

@@ -34,7 +34,7 @@ from tests.support.softtpm import SoftTpm
 N1, N2, NETWORK = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 EPHEMERAL = "age1" + "q" * 58
 _START_S = 10.0
-_PROGRAM = "from reconciler.daemon.service.process import serve; from reconciler.daemon.settings import load_settings; "
+_PROGRAM = "from reconciler.daemon.service.serve import serve; from reconciler.daemon.settings import load_settings; "
 
 
 def free_port() -> int:
