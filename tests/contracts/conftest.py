@@ -1,0 +1,56 @@
+"""Which benches each contract suite runs on: the simulated world's and the real adapters'.
+
+A new adapter is one more line here. Benches with a real peer are skipped where its programs are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from tests.support import benches
+from tests.support.benches import CustodyBench, DeskBench, PowerBench, SwitchBench
+from tests.support.devices import missing_programs
+
+SWITCHES: list[Callable[[], AbstractContextManager[SwitchBench]]] = [benches.simulated_switch, benches.openvswitch]
+POWERS: list[Callable[[], AbstractContextManager[PowerBench]]] = [benches.simulated_power, benches.ipmi]
+DESKS: list[Callable[[], AbstractContextManager[DeskBench]]] = [benches.simulated_desk, benches.spool]
+CUSTODIANS: list[Callable[[], AbstractContextManager[CustodyBench]]] = [benches.simulated_custody, benches.age_custody]
+NEED_PROGRAMS = (benches.openvswitch, benches.ipmi)
+
+
+def _bench(request: pytest.FixtureRequest) -> AbstractContextManager[object]:
+    if request.param in NEED_PROGRAMS and missing_programs():
+        pytest.skip(f"not installed: {', '.join(missing_programs())}")
+    made: AbstractContextManager[object] = request.param()
+    return made
+
+
+def _name(factory: Callable[[], object]) -> str:
+    return factory.__name__
+
+
+@pytest.fixture(params=SWITCHES, ids=_name)
+def switches(request: pytest.FixtureRequest) -> Iterator[object]:
+    with _bench(request) as bench:
+        yield bench
+
+
+@pytest.fixture(params=POWERS, ids=_name)
+def powers(request: pytest.FixtureRequest) -> Iterator[object]:
+    with _bench(request) as bench:
+        yield bench
+
+
+@pytest.fixture(params=DESKS, ids=_name)
+def desks(request: pytest.FixtureRequest) -> Iterator[object]:
+    with _bench(request) as bench:
+        yield bench
+
+
+@pytest.fixture(params=CUSTODIANS, ids=_name)
+def custodians(request: pytest.FixtureRequest) -> Iterator[object]:
+    with _bench(request) as bench:
+        yield bench
