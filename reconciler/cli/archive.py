@@ -16,7 +16,7 @@ from reconciler.model.record import Head
 from reconciler.repo.desired import load_desired
 from reconciler.repo.git import Git
 from reconciler.repo.layout import ALLOWED_SIGNERS
-from reconciler.repo.ledger import blob_path
+from reconciler.repo.reader import EvidenceReader
 from reconciler.repo.signing import evidence_keys
 from reconciler.repo.snapshot import Snapshot, read_commit
 
@@ -29,23 +29,12 @@ def evidence_tip(git: Git, branch: str) -> str | None:
     return next((found[ref] for ref in refs if ref in found), None)
 
 
-def read_statements(git: Git, tip: str) -> list[tuple[str, bytes]]:
-    """Return every statement's path and envelope at ``tip``, sorted by path."""
-    entries = sorted(
-        (e.path.decode("utf-8", "backslashreplace"), e.object_id) for e in git.files(tip, under="statements")
-    )
-    contents = git.objects([object_id for _, object_id in entries])
-    return [(path, contents[object_id]) for path, object_id in entries]
-
-
-def read_heads(git: Git, tip: str) -> dict[str, Head]:
+def read_heads(reader: EvidenceReader) -> dict[str, Head]:
     """Return the heads that the branch claims; raise TrustError for one that is none."""
-    entries = [(e.path.decode("utf-8", "backslashreplace"), e.object_id) for e in git.files(tip, under="nodes")]
-    contents = git.objects([object_id for _, object_id in entries])
     heads: dict[str, Head] = {}
-    for path, object_id in entries:
+    for path, content in reader.heads():
         try:
-            head = Head.model_validate_json(contents[object_id])
+            head = Head.model_validate_json(content)
         except ValidationError:
             raise TrustError(path, "it is not a head that ringfence writes", reason="HeadMalformed") from None
         heads[head.node] = head
@@ -62,21 +51,22 @@ def read_records(git: Git, sight: Sight) -> tuple[list[Record], Mapping[str, str
         principals=sight.desired.repository.spec.evidence.signers,
     )
     records: list[Record] = []
-    for _, envelope in read_statements(git, tip):
+    for _, envelope in EvidenceReader(git, commit=tip).statements():
         try:
             records.append(parse_statement(open_envelope(envelope, keys=keys)).predicate)
         except RingfenceError:
             continue  # The audit is for finding these; here only what holds is shown.
     records.sort(key=lambda record: (record.node, record.sequence))
     nodes = sorted({record.node for record in records})
-    commits = {
-        n: git.run("log", "-1", "--format=%H", tip, "--", f"nodes/{n}/head.json").decode().strip() for n in nodes
-    }
-    return records, commits
+    return records, {node: _last_commit(git, tip, node) for node in nodes}
 
 
-def open_archive(git: Git, *, tip: str, trusted: str) -> Archive:
-    """Return what an audit of the branch at ``tip`` reads; only ancestors of ``trusted`` count as desired states."""
+def _last_commit(git: Git, tip: str, node: str) -> str:
+    return git.run("log", "-1", "--format=%H", tip, "--", f"nodes/{node}/head.json").decode().strip()
+
+
+def open_archive(git: Git, *, reader: EvidenceReader, trusted: str) -> Archive:
+    """Return what an audit of ``reader`` reads; only ancestors of ``trusted`` count as desired states."""
     snapshots: dict[str, Snapshot] = {}
     states: dict[str, DesiredState] = {}
 
@@ -92,14 +82,10 @@ def open_archive(git: Git, *, tip: str, trusted: str) -> Archive:
             states[commit] = load_desired(snapshot(commit))
         return states[commit]
 
-    def blob(name: str) -> bytes | None:
-        key = f"{tip}:{blob_path(name)}"
-        return git.objects([key]).get(key)
-
     return Archive(
         desired=desired,
         keys=lambda commit: evidence_keys(
             snapshot(commit).files[ALLOWED_SIGNERS], principals=desired(commit).repository.spec.evidence.signers
         ),
-        blob=blob,
+        blob=reader.blob,
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reconciler.cli.operate import Output, Repository, SettingsFile
+from reconciler.cli.operate import Output, Repository
 
 
 def audit(
@@ -17,11 +17,13 @@ def audit(
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
 ) -> None:
     """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else."""
-    from reconciler.cli.archive import evidence_tip, open_archive, read_heads, read_statements
+    from reconciler.cli.archive import evidence_tip, open_archive, read_heads
     from reconciler.daemon.source import TrustedSource
     from reconciler.errors.taxonomy import InputError
+    from reconciler.evidence.audit import Flaw
     from reconciler.evidence.audit import audit as audit_records
     from reconciler.repo.git import Git
+    from reconciler.repo.reader import EvidenceReader
 
     git = Git(repo)
     sight = TrustedSource(git).refresh()
@@ -29,18 +31,22 @@ def audit(
     if tip is None:
         hint = "clone with all branches: git clone keeps them as origin/…"
         raise InputError("audit", "this clone has no evidence branch", reason="NoEvidence", hint=hint)
-    archive = open_archive(git, tip=tip, trusted=sight.desired.commit)
-    found = audit_records(read_statements(git, tip), archive=archive, heads=read_heads(git, tip))
+    reader = EvidenceReader(git, commit=tip)
+    archive = open_archive(git, reader=reader, trusted=sight.desired.commit)
+    found = audit_records(reader.statements(), archive=archive, heads=read_heads(reader))
+    signers = sight.signers.only(sight.desired.repository.spec.evidence.signers)
+    rewritten = [Flaw(path=e.subject, code=e.reason, message=e.message) for e in reader.check_history(signers=signers)]
+    flaws = rewritten + found.flaws
     document = {
         "evidence": tip,
         "trusted": sight.desired.commit,
         "records": len(found.records),
         "verdicts": found.verdicts,
-        "flaws": [{"path": f.path, "code": f.code, "message": f.message} for f in found.flaws],
+        "flaws": [{"path": f.path, "code": f.code, "message": f.message} for f in flaws],
         "nodes": {name: head.phase.value for name, head in sorted(found.heads.items())},
     }
     typer.echo(json.dumps(document, indent=2) if output is Output.JSON else _audit_text(document))
-    if found.flaws:
+    if flaws:
         raise typer.Exit(3)
 
 
@@ -55,7 +61,6 @@ def _audit_text(document: dict[str, Any]) -> str:
 def explain(
     subject: Annotated[str, typer.Argument(help="node/NAME")],
     repo: Repository = Path(),
-    settings: SettingsFile = None,
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
 ) -> None:
     """Say where a node stands, and why."""

@@ -15,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from reconciler.cli.wiring import Workshop
     from reconciler.daemon.loop import Result, Stage, Watcher
+    from reconciler.daemon.source import Sight
 
 Repository = Annotated[Path, typer.Option("--repo", help="The state repository.")]
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="This machine's settings (RINGFENCE_SETTINGS).")]
@@ -88,12 +89,12 @@ def reconcile(
 def _stage(workshop: Workshop, watcher: Watcher) -> Stage:
     from reconciler.daemon.loop import Stage
 
-    def refresh() -> object:
+    def refresh() -> Sight:
         sight = workshop.source.refresh()
         workshop.source.ledger.set_trusted(sight.desired.commit)
         return sight
 
-    return Stage(refresh=refresh, engine_for=workshop.engine_for, wakes=workshop.desk, watcher=watcher)  # type: ignore[arg-type]
+    return Stage(refresh=refresh, engine_for=workshop.engine_for, wakes=workshop.desk, watcher=watcher)
 
 
 def _closing(result: Result) -> int:
@@ -102,15 +103,11 @@ def _closing(result: Result) -> int:
         typer.echo(f"stalled: {len(result.failures)} actions failed", err=True)
         return result.failures[0].exit_code
     if result.has_timed_out:
-        typer.echo(
-            "error: reconcile: time is over and nodes have not come yet\nhint: run it again; it goes on", err=True
-        )
+        typer.echo("error: reconcile: time is over and nodes have not come yet", err=True)
+        typer.echo("hint: run it again; it goes on from here", err=True)
         return 5
-    typer.echo(
-        f"converged on {plan.commit[:12]}"
-        if not plan.problems
-        else f"converged on {plan.commit[:12]}, as far as it can be"
-    )
+    how_far = ", as far as it can be" if plan.problems else ""
+    typer.echo(f"converged on {plan.commit[:12]}{how_far}")
     if result.sight.refusals:
         return result.sight.refusals[0].exit_code
     return 1 if plan.problems else 0

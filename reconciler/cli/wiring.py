@@ -6,7 +6,7 @@ import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from reconciler.daemon.settings import Settings, load_credentials
 from reconciler.daemon.source import Sight, TrustedSource
@@ -41,13 +41,13 @@ class Workshop:
         """Open the stores; devices are reached when a pass first needs them."""
         self._closing = ExitStack()
         self._settings = settings
-        self._key = EvidenceKey(Path(settings.evidence_key))
+        self._key = EvidenceKey(settings.evidence_key)
         self.source = TrustedSource(Git(repository), key=self._key)
-        self._database = Database(Path(settings.spool))
+        self._database = Database(settings.spool)
         self._closing.callback(self._database.close)
         self.desk = SpoolDesk(self._database)
-        self._boot = SpoolBootService(self._database, images=Path(settings.images))
-        self._custodian = AgeCustodian(Path(settings.keystore), identity=Path(settings.age_identity))
+        self._boot = SpoolBootService(self._database, images=settings.images)
+        self._custodian = AgeCustodian(settings.keystore, identity=settings.age_identity)
         self._pool = WorkerPool()
         self._closing.callback(self._pool.close)
         self._credentials = load_credentials(settings.credentials)
@@ -55,7 +55,7 @@ class Workshop:
         self._powers: dict[str, tuple[Node, IpmiPower]] = {}
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Workshop:
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 
@@ -83,12 +83,13 @@ class Workshop:
 
     def _switch(self, name: str, document: Switch) -> OpenVswitch:
         known = self._switches.get(name)
-        if known is None or known[0] != document:
-            if known is not None:
-                known[1].close()
-            spec = document.spec
-            self._switches[name] = known = (document, OpenVswitch(name, address=spec.address, bridge=spec.bridge))
-        return known[1]
+        if known is not None and known[0] == document:
+            return known[1]
+        if known is not None:
+            known[1].close()
+        adapter = OpenVswitch(name, address=document.spec.address, bridge=document.spec.bridge)
+        self._switches[name] = (document, adapter)
+        return adapter
 
     def _power(self, name: str, document: Node) -> IpmiPower:
         known = self._powers.get(name)
