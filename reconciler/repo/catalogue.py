@@ -91,13 +91,16 @@ def _add(found: Catalogue, *, raw: RawDocument, spot: Spot, is_alone: bool) -> N
     document, findings = validate(raw)
     found.findings.extend(findings)
     if document is None:
-        names = {spot.name, *_claimed_name(raw)} - {None}
-        found.unreadable.setdefault(spot.place.kind, set()).update(cast("set[str]", names))
+        names = [*([spot.name] if spot.name else []), *_claimed_name(raw)]
+        found.unreadable.setdefault(spot.place.kind, set()).update(names)
         return
     located = Located(document=document, raw=raw, tenant=spot.tenant)
     problem = _misplaced(located, spot=spot, is_alone=is_alone)
     if problem:
         found.findings.append(problem)
+        found.unreadable.setdefault(spot.place.kind, set()).update([spot.name] if spot.name else [])
+        if type(document) is not spot.place.kind:
+            return
     same_kind = found.documents.setdefault(type(document), {})
     first = same_kind.get(located.name)
     if first:
@@ -119,7 +122,7 @@ def _misplaced(located: Located[Document], *, spot: Spot, is_alone: bool) -> Fin
     kind = type(located.document)
     if kind is not spot.place.kind:
         hint = f"a {kind.__name__} stands in {layout.KINDS[kind.__name__].shown}"
-        message = f"a {kind.__name__} is not read from here; this place holds a {spot.place.kind.__name__}"
+        message = f"a {kind.__name__} is not read from here; this place is for kind {spot.place.kind.__name__}"
         return located.find("kind", code="WrongPlace", message=message, hint=hint)
     is_named_by_place = is_alone or spot.place.kind.__name__ == "Tenant"
     if is_named_by_place and spot.name and located.name != spot.name:

@@ -17,6 +17,7 @@ fit together is not checked here (``repo.desired``).
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from reconciler.errors.taxonomy import Finding, TrustError, cut
@@ -164,7 +165,7 @@ def _unsigned(git: Git, commit: str, *, judged: str) -> TrustError:
     return TrustError(subject, f"{by}{through} is not signed", reason="UnsignedCommit", hint=hint)
 
 
-def _check_readable(commit: str, *, findings: list[Finding]) -> list[TrustError]:
+def _check_readable(commit: str, *, findings: tuple[Finding, ...]) -> list[TrustError]:
     return [
         TrustError(
             f"commit {commit[:_SHORT]}",
@@ -176,25 +177,34 @@ def _check_readable(commit: str, *, findings: list[Finding]) -> list[TrustError]
     ]
 
 
-def _read_basis(git: Git, commit: str) -> tuple[_Basis | None, list[Finding]]:
+def _read_basis(git: Git, commit: str) -> tuple[_Basis | None, tuple[Finding, ...]]:
     """Return what children of ``commit`` are judged by; None, and why, if it cannot be read whole."""
     names = {path: f"{commit}:{path}" for path in (layout.REPOSITORY, layout.ALLOWED_SIGNERS)}
     contents = git.objects(names.values())
     missing = [path for path, name in names.items() if name not in contents]
     if missing:
-        return None, [Finding(path=path, code="Missing", message="is missing", hint="put it back") for path in missing]
-    signers, findings = parse_allowed_signers(contents[names[layout.ALLOWED_SIGNERS]], path=layout.ALLOWED_SIGNERS)
-    raws, wrong = parse_documents(contents[names[layout.REPOSITORY]], path=layout.REPOSITORY)
+        return None, tuple(
+            Finding(path=path, code="Missing", message="is missing", hint="put it back") for path in missing
+        )
+    return _parse_basis(contents[names[layout.REPOSITORY]], contents[names[layout.ALLOWED_SIGNERS]])
+
+
+@functools.lru_cache(maxsize=64)
+def _parse_basis(repository: bytes, allowed: bytes) -> tuple[_Basis | None, tuple[Finding, ...]]:
+    signers, findings = parse_allowed_signers(allowed, path=layout.ALLOWED_SIGNERS)
+    raws, wrong = parse_documents(repository, path=layout.REPOSITORY)
     findings += wrong
-    rules: tuple[TrustRule, ...] | None = None
+    documents = []
     for raw in raws:
         document, wrong = validate(raw)
         findings += wrong
-        if isinstance(document, Repository):
-            rules = document.spec.trust.rules if rules is None else ()
-    if not rules and not findings:
-        hint = "write one document of kind Repository"
-        findings.append(Finding(path=layout.REPOSITORY, code="NoRepository", message="holds no rules", hint=hint))
-    if findings or not rules:
-        return None, findings
-    return _Basis(signers=signers, rules=rules), []
+        documents.append(document)
+    if findings:
+        return None, tuple(findings)
+    match documents:
+        case [Repository() as document]:
+            return _Basis(signers=signers, rules=document.spec.trust.rules), ()
+        case _:
+            hint = "write one document of kind Repository"
+            finding = Finding(path=layout.REPOSITORY, code="NoRepository", message="does not hold the rules", hint=hint)
+            return None, (finding,)
