@@ -137,9 +137,15 @@ def _in_enclave(scene: Scene) -> Course:
 
 def _in_airlock(scene: Scene) -> Course:
     accepted = scene.verdict if isinstance(scene.verdict, Accepted) else None
-    if has_acknowledged(scene) and not has_every_key(scene):
-        return Join()  # The enclave's keys changed after they were handed out: only a fresh attempt gets the new set.
+    if has_acknowledged(scene) and (not has_every_key(scene) or _is_stuck(scene)):
+        return Join()  # Only a fresh attempt gets an enclave's new set of keys, or another chance to show its receipts.
     return _late(scene) or Prove(accepted=accepted)
+
+
+def _is_stuck(scene: Scene) -> bool:
+    """Return whether a node that acknowledged its keys could not be admitted for long."""
+    answered_at = scene.answered_at()
+    return answered_at is not None and scene.now - answered_at > scene.desired.repository.spec.boot_deadline
 
 
 def _late(scene: Scene) -> Expel | None:
@@ -148,8 +154,9 @@ def _late(scene: Scene) -> Expel | None:
     if head is None or scene.listening_since is None:
         return None
     if scene.phase is Phase.AIRLOCK and head.assigned_at is not None:
-        start, limit = max(head.assigned_at, scene.listening_since), limits.boot_deadline
-        late = not isinstance(scene.verdict, Accepted) or not has_acknowledged(scene)
+        start = max(head.assigned_at, scene.listening_since, scene.answered_at() or head.assigned_at)
+        limit = limits.boot_deadline
+        late = not scene.is_our_turn() and not has_acknowledged(scene)
         cause = "BootTimeout: it was not proven in time"
     elif head.admitted_at is not None and head.confirmed_at is None:
         start, limit = max(head.admitted_at, scene.listening_since), limits.confirm_deadline

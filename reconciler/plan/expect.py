@@ -12,12 +12,17 @@ from reconciler.model.submission import BootClock, Evidence
 def expectation_for(desired: DesiredState, seen: NodeObservation) -> Expectation | None:
     """Return what the newest evidence of ``seen`` is to be held against.
 
-    None where there is nothing to appraise: no evidence in the attempt that is served, an enclave that is gone, or
-    evidence that has not been judged yet and was made for an older commit (the node is asked again).
+    None where there is nothing to appraise: no evidence in the attempt that is served, an enclave that is gone, a
+    node that was assigned another image or other PCRs than today's (it starts over, and that is no fault of its own),
+    or evidence that has not been judged yet and was made for an older commit (the node is asked again).
     A recorded appraisal is repeated under the policy of today, against the commit and the clock of its record.
     """
     evidence, served = _evidence(seen), seen.assignment
     if evidence is None or served is None or served.enclave not in desired.enclaves:
+        return None
+    enclave = desired.enclaves[served.enclave]
+    image, policy = desired.images[enclave.spec.image].spec, desired.policies[enclave.spec.policy].spec
+    if (served.image, served.pcrs) != (image.digest, policy.pcrs):
         return None
     head = seen.head if seen.head is not None and seen.head.attempt == served.attempt else None
     is_recorded = head is not None and head.nonce == evidence.nonce.hex()
@@ -25,7 +30,6 @@ def expectation_for(desired: DesiredState, seen: NodeObservation) -> Expectation
     if commit is None or evidence.commit != commit:
         return None
     previous, must_be_same_boot = _freshness(seen.head, attempt=served.attempt, is_recorded=is_recorded)
-    enclave = desired.enclaves[served.enclave]
     node = desired.nodes[seen.node]
     return Expectation(
         node=seen.node,
@@ -34,8 +38,8 @@ def expectation_for(desired: DesiredState, seen: NodeObservation) -> Expectation
         attempt=served.attempt,
         endorsement=node.spec.tpm.endorsement,
         ek_roots=desired.ek_roots,
-        policy=desired.policies[enclave.spec.policy].spec,
-        measurements=desired.images[enclave.spec.image].spec.measurements,
+        policy=policy,
+        measurements=image.measurements,
         profile=node.spec.firmware.profile,
         previous=previous,
         must_be_same_boot=must_be_same_boot,

@@ -110,14 +110,34 @@ class Scene:
         head = self.head
         return head is not None and self.verdict is not None and head.nonce == self.verdict.nonce.hex()
 
+    def is_our_turn(self) -> bool:
+        """Return whether the node has sent evidence and waits for our answer: until then it cannot be late.
+
+        Evidence for a challenge that was drawn before our last answer does not count: a node could hoard those.
+        """
+        session = self.seen.session
+        if session is None or session.evidence is None:
+            return False
+        evidence, answered = session.evidence, session.answered
+        if answered is None:
+            return True
+        return answered.nonce != evidence.nonce and evidence.challenged_at >= answered.answered_at
+
+    def answered_at(self) -> datetime | None:
+        """Return when the node was told something about the newest evidence it sent; None if it was not."""
+        session = self.seen.session
+        if session is None or session.evidence is None or session.answered is None:
+            return None
+        return session.answered.answered_at if session.answered.nonce == session.evidence.nonce else None
+
     def silence_since(self) -> datetime | None:
         """Return since when a member is silent past its deadline; None if it is not, or if nobody listened."""
         head = self.head
         if head is None or head.phase is not Phase.ENCLAVE or head.accepted_at is None or self.listening_since is None:
             return None
         deadline = SILENT_ROUNDS * self._reattest(head)
-        heard = max(head.accepted_at, self.listening_since)
-        return head.accepted_at if self.now - heard > deadline else None
+        heard = max(head.accepted_at, self.listening_since, self.answered_at() or head.accepted_at)
+        return head.accepted_at if not self.is_our_turn() and self.now - heard > deadline else None
 
     def outdated_keys(self, versions: dict[str, int]) -> tuple[str, ...]:
         """Return the enclave's keys of which the node does not know the current version, in the enclave's order."""

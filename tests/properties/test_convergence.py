@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.runner import Runner, assert_settled, members_of
+from tests.support.runner import Runner, assert_nobody_is_rejected, assert_settled, members_of
 from tests.support.sites import EnclaveShape, site
 from tests.support.world import World
 from tests.support.worlds import History, busy_sites, histories
@@ -38,6 +38,7 @@ def test_a_commit_may_overtake_another_at_any_time(history: History, seconds: li
     world.trust(history.commits[-1])
     runner.settle()
     assert_settled(world)
+    assert_nobody_is_rejected(world)
 
 
 @given(site_=busy_sites(), waits=st.lists(st.sampled_from((0, 10, 40)), max_size=4))

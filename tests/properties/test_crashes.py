@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.desired import DesiredState
-from tests.support.runner import Runner, assert_settled
+from tests.support.runner import Runner, assert_nobody_is_rejected, assert_settled
 from tests.support.sites import EnclaveShape, NodeShape, site
 from tests.support.world import World
 from tests.support.world_agent import Malice
@@ -48,6 +48,7 @@ def test_death_at_every_single_point_of_a_long_story_is_boring(malice: Malice) -
         _live_through(world, commits, crash_at=crash_at)
         Runner(world).settle()
         assert_settled(world)
+        assert malice is not Malice.NONE or world.monitor.track("n2").phase == "FREE"
 
 
 @given(history=histories(max_nodes=3), deaths=st.lists(st.integers(1, 40), min_size=1, max_size=12))
@@ -61,6 +62,7 @@ def test_dying_again_and_again_only_delays(history: History, deaths: list[int]) 
     world.trust(history.commits[-1])
     runner.settle()
     assert_settled(world)
+    assert_nobody_is_rejected(world)
 
 
 @given(history=histories(max_nodes=3), seed=st.data())
@@ -74,3 +76,4 @@ def test_what_a_member_does_while_the_reconciler_is_away_does_not_matter(history
         world.tick(seed.draw(st.sampled_from((0, 60, 3600)), label="away for"))
     runner.settle()
     assert_settled(world)
+    assert_nobody_is_rejected(world)

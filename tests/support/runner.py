@@ -88,6 +88,12 @@ class Runner:
         raise AssertionError(f"not settled after {rounds} rounds: {last.error} {shown} {outcomes}")
 
 
+def assert_nobody_is_rejected(world: World) -> None:
+    """Require that no machine lost trust; for worlds in which every machine is honest and nothing befell one."""
+    rejected = [node for node, track in world.monitor.tracks.items() if track.phase == "REJECTED"]
+    assert not rejected, f"honest machines are rejected: {rejected}"
+
+
 def members_of(world: World, enclave: str) -> list[str]:
     """Return the nodes that are on record as members of ``enclave``."""
     tracks = world.monitor.tracks

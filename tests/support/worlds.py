@@ -60,7 +60,7 @@ EVIDENCE_LIES = (
 )
 """The lies that a node can tell after it enrolled."""
 
-MALICES = (Malice.TAMPERED, Malice.FORGED_LOG, Malice.FALSE_RECEIPT, Malice.SILENT, Malice.ABSENT, Malice.MUTE)
+MALICES = (Malice.TAMPERED, Malice.FORGED_LOG, Malice.SILENT, Malice.ABSENT, Malice.MUTE)
 
 
 def inventories(*, max_nodes: int = 4) -> st.SearchStrategy[tuple[NodeShape, ...]]:
