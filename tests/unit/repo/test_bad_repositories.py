@@ -1,50 +1,17 @@
-"""Bad input: each mistake is told with its place, its code and what to do, all of them at once."""
+"""Documents that do not fit together: each mistake is told with its place, its code and what to do, all at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from reconciler.errors.taxonomy import Finding, InputError
+from reconciler.errors.taxonomy import InputError
 from reconciler.repo.desired import load_desired
-from reconciler.repo.documents import MAX_FILE_BYTES, parse_documents
-from reconciler.repo.snapshot import Snapshot, read_directory
+from reconciler.repo.documents import MAX_FILE_BYTES
+from reconciler.repo.snapshot import read_directory
 from tests.support.documents import FILES, added, changed, node
-
-N1 = "site/nodes/n1.yaml"
-N2 = "site/nodes/n2.yaml"
-TOP = "ringfence.yaml"
-ZONE = "site/zones/east.yaml"
-NET = "site/networks/blue-net.yaml"
-SWITCH = "site/switches/tor.yaml"
-POLICY = "policies/measured-boot.yaml"
-BLUE = "tenants/blue/enclaves/blue.yaml"
-SIGNERS = "trust/allowed_signers"
-
-
-def snapshot(files: Mapping[str, bytes]) -> Snapshot:
-    return Snapshot(commit="0" * 40, tree="0" * 40, files=files, findings=())
-
-
-def findings(files: Mapping[str, bytes]) -> tuple[Finding, ...]:
-    with pytest.raises(InputError) as caught:
-        load_desired(snapshot(files))
-    return caught.value.findings
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One change to a valid repository, and the one finding that follows."""
-
-    name: str
-    files: Mapping[str, bytes]
-    place: str
-    code: str
-    message: str
-    hint: str = ""
+from tests.support.mistakes import BLUE, N1, N2, NET, SIGNERS, SWITCH, TOP, ZONE, Mistake, findings, snapshot
 
 
 def enclave(name: str, *, nodes: str = "{count: 1}", network: str = "blue-net", keys: str = "[]") -> bytes:
@@ -69,262 +36,6 @@ RED = {
 RED_ENCLAVE = "tenants/red/enclaves/red.yaml"
 GREEN = "tenants/blue/enclaves/green.yaml"
 EAST = FILES[ZONE].decode().replace("name: east", "name: west").encode()
-
-YAML_MISTAKES = [
-    Mistake("tag", changed(N1, "swp1", "!!str swp1"), f"{N1}:11:13", "TagRefused", "the tag tag:yaml.org", "delete it"),
-    Mistake("own tag", changed(N1, "swp1", "!x swp1"), f"{N1}:11:13", "TagRefused", "is not allowed here", "delete it"),
-    Mistake("anchor", changed(N1, "swp1", "&a swp1"), f"{N1}:11:13", "AnchorRefused", "&a", "delete it"),
-    Mistake("alias", changed(N1, "swp1", "*a"), f"{N1}:11:13", "AliasRefused", "*a is not allowed", "write it out"),
-    Mistake(
-        "duplicate key",
-        changed(N1, "      port: swp1\n", "      port: swp1\n      mac: 52:54:00:00:03:99\n"),
-        f"{N1}:12:7",
-        "DuplicateKey",
-        "mac stands here a second time",
-        "the first is in line 9",
-    ),
-    Mistake("key that is a number", changed(N1, "eno1", "eno1\n      5: x"), f"{N1}:9:7", "KeyNotText", "5", '"5"'),
-    Mistake(
-        "key that is a list", changed(N1, "eno1", "eno1\n      ? [a]\n      : b"), f"{N1}:9:9", "KeyNotText", "list"
-    ),
-    Mistake("merge key is just a key", changed(N1, "eno1", "eno1\n      <<: {}"), f"{N1}:9:7", "UnknownField", "<<"),
-    Mistake("too deep", changed(N1, "eno1", "[" * 40 + "]" * 40), f"{N1}:8:42", "TooDeep", "deeper than 32 levels"),
-    Mistake("not YAML", changed(BLUE, "[n1]", "[n1"), f"{BLUE}:5:21", "NotYaml", "is not YAML:"),
-    Mistake("tab", changed(N1, "  zone", "\tzone"), f"{N1}:5:1", "NotYaml", "is not YAML: found character"),
-    Mistake("control character", changed(N1, "eno1", "en\x01o1"), N1, "NotYaml", "is not YAML:"),
-    Mistake("not UTF-8", {**FILES, N1: b"a: b\nc: \xff\n"}, f"{N1}:2:4", "NotUtf8", "is not UTF-8", "as UTF-8"),
-    Mistake("half a character", changed(N1, "eno1", '"\\ud800"'), f"{N1}:8:13", "NotText", "surrogate"),
-    Mistake("directive", {**FILES, N1: b"%YAML 1.1\n---\n" + FILES[N1]}, f"{N1}:2:1", "DirectiveRefused", "directive"),
-    Mistake("too large", {**FILES, N1: b"#" * (MAX_FILE_BYTES + 1)}, N1, "TooLarge", "the limit is 1048576", "split"),
-    Mistake("long number", changed(N1, "vlan: 101", f"vlan: {'1' * 99}"), f"{N1}:14:19", "NumberTooLong", "digits"),
-    Mistake("empty file", {**FILES, N1: b"# nothing\n"}, N1, "NoDocument", "holds no document", "write a Node"),
-]
-
-FIELD_MISTAKES = [
-    Mistake(
-        "unknown field",
-        changed(N1, "  zone: east", "  zome: x\n  zone: east"),
-        f"{N1}:5:3",
-        "UnknownField",
-        "there is no field spec.zome",
-        "did you mean zone?",
-    ),
-    Mistake(
-        "unknown inner field",
-        changed(N1, "{vlan", "{vlam: 1, vlan"),
-        f"{N1}:14:13",
-        "UnknownField",
-        "spec.airlock.vlam",
-        "did you mean vlan?",
-    ),
-    Mistake(
-        "unknown field in a list",
-        changed(N1, "name: eno1", "name: eno1\n      prot: x"),
-        f"{N1}:9:7",
-        "UnknownField",
-        "spec.interfaces[0].prot",
-        "did you mean port?",
-    ),
-    Mistake(
-        "snake case",
-        changed(TOP, "  evidence", "  boot_deadline: 5m\n  evidence"),
-        f"{TOP}:9:3",
-        "UnknownField",
-        "boot_deadline",
-        "did you mean bootDeadline?",
-    ),
-    Mistake(
-        "nothing like it",
-        changed(N1, "  zone: east", "  qqq: x\n  zone: east"),
-        f"{N1}:5:3",
-        "UnknownField",
-        "spec.qqq",
-        "delete it",
-    ),
-    Mistake(
-        "missing field",
-        changed(N1, "      port: swp1\n", ""),
-        f"{N1}:8:7",
-        "MissingField",
-        "spec.interfaces[0].port is missing",
-        "add it",
-    ),
-    Mistake(
-        "missing section", {**FILES, NET: FILES[NET].split(b"spec")[0]}, f"{NET}:1:1", "MissingField", "spec is missing"
-    ),
-    Mistake(
-        "number for a name",
-        changed(N1, "port: swp1", "port: 0012e4"),
-        f"{N1}:11:13",
-        "WrongType",
-        "is a number; text is wanted",
-        'put it in quotes: "0012e4"',
-    ),
-    Mistake(
-        "true for a name",
-        changed(N1, "port: swp1", "port: true"),
-        f"{N1}:11:13",
-        "WrongType",
-        "is true or false; text",
-        'quotes: "true"',
-    ),
-    Mistake(
-        "text for a number",
-        changed(N1, "vlan: 101", 'vlan: "101"'),
-        f"{N1}:14:19",
-        "WrongType",
-        "is text; a whole number",
-        "without quotes: 101",
-    ),
-    Mistake(
-        "fraction for a number",
-        changed(N1, "vlan: 101", "vlan: 101.5"),
-        f"{N1}:14:19",
-        "WrongType",
-        "a whole number is wanted",
-    ),
-    Mistake(
-        "infinity for a number",
-        changed(N1, "vlan: 101", "vlan: .inf"),
-        f"{N1}:14:19",
-        "WrongType",
-        "a whole number is wanted",
-    ),
-    Mistake(
-        "no value", changed(N1, "vlan: 101", "vlan: "), f"{N1}:14:13", "WrongType", "is empty; a whole number is wanted"
-    ),
-    Mistake(
-        "text for a list",
-        changed(SWITCH, "[swp1, swp2, swp3]", "swp1"),
-        f"{SWITCH}:9:10",
-        "WrongType",
-        "is text; a list is wanted",
-        "in brackets: [swp1]",
-    ),
-    Mistake(
-        "list for a mapping",
-        changed(N1, "{vlan: 101}", "[101]"),
-        f"{N1}:14:12",
-        "WrongType",
-        "is a list; a mapping is wanted",
-    ),
-    Mistake(
-        "number for a duration",
-        changed(TOP, "  evidence", "  interval: 30\n  evidence"),
-        f"{TOP}:9:13",
-        "WrongType",
-        "a duration is wanted",
-        "30s, 5m, 2h",
-    ),
-    Mistake(
-        "bad duration",
-        changed(TOP, "  evidence", "  interval: 30 s\n  evidence"),
-        f"{TOP}:9:13",
-        "BadValue",
-        "a whole number and one of s, m, h",
-    ),
-    Mistake(
-        "VLAN out of range",
-        changed(NET, "vlan: 200", "vlan: 4095"),
-        f"{NET}:6:9",
-        "OutOfRange",
-        "spec.vlan is 4095; the most is 4094",
-    ),
-    Mistake(
-        "VLAN nought",
-        changed(NET, "vlan: 200", "vlan: 0"),
-        f"{NET}:6:9",
-        "OutOfRange",
-        "spec.vlan is 0; the least is 1",
-    ),
-    Mistake(
-        "bad MAC",
-        changed(N1, "52:54:00:00:03:01", "52-54-00-00-03-01"),
-        f"{N1}:9:12",
-        "BadValue",
-        "is not a MAC address",
-        "lower case with colons",
-    ),
-    Mistake(
-        "bad name",
-        changed(N1, "port: swp1", "port: Swp_1"),
-        f"{N1}:11:13",
-        "BadValue",
-        "is not a name",
-        "lower-case letters",
-    ),
-    Mistake("bad address", changed(SWITCH, "tcp:127", "udp:127"), f"{SWITCH}:7:12", "BadValue", "is not of the form"),
-    Mistake(
-        "wrong version",
-        changed(N1, "v1alpha1", "v1"),
-        f"{N1}:1:13",
-        "BadValue",
-        "is ringfence/v1, which is not known",
-        "did you mean ringfence/v1alpha1?",
-    ),
-    Mistake(
-        "wrong choice",
-        changed(POLICY, "derived", "derivd"),
-        f"{POLICY}:6:10",
-        "BadValue",
-        "is derivd, which",
-        "did you mean derived?",
-    ),
-    Mistake(
-        "far-off choice", changed(POLICY, "derived", "x"), f"{POLICY}:6:10", "BadValue", "is x, which", "write derived"
-    ),
-    Mistake(
-        "empty list",
-        changed(SWITCH, "[swp1, swp2, swp3]", "[]"),
-        f"{SWITCH}:9:10",
-        "BadValue",
-        "is empty",
-        "at least one",
-    ),
-    Mistake(
-        "list too long",
-        changed(BLUE, "[blue-net]", "[blue-net, blue-net]"),
-        f"{BLUE}:8:13",
-        "BadValue",
-        "is too long; the most is 1",
-    ),
-    Mistake(
-        "rule of the model",
-        changed(ZONE, "first: 100, last: 199", "first: 199, last: 100"),
-        f"{ZONE}:6:17",
-        "BadValue",
-        "last is smaller than first",
-    ),
-    Mistake("PCR missing from a policy", changed(POLICY, "0, 1, ", ""), f"{POLICY}:5:3", "BadValue", "pcrs lacks 0"),
-    Mistake(
-        "bad key of a mapping",
-        changed(POLICY, "  image", '  firmware: [{profile: x, pcrs: {"9": [' + "a" * 64 + "]}}]\n  image"),
-        f"{POLICY}:6:34",
-        "BadValue",
-        "not the number of a firmware PCR",
-        "from 0 to 7",
-    ),
-    Mistake(
-        "unknown kind",
-        changed(N1, "kind: Node", "kind: Nod"),
-        f"{N1}:2:7",
-        "UnknownKind",
-        "there is no kind Nod",
-        "did you mean Node?",
-    ),
-    Mistake(
-        "no such kind",
-        changed(N1, "kind: Node", "kind: 5"),
-        f"{N1}:2:7",
-        "UnknownKind",
-        "there is no kind 5",
-        "kinds are Repository",
-    ),
-    Mistake("no kind", changed(N1, "kind: Node\n", ""), f"{N1}:1:1", "MissingField", "kind is missing", "say one of"),
-    Mistake(
-        "a list as document", {**FILES, N1: b"- a\n"}, f"{N1}:1:1", "WrongType", "is a list; a document is a mapping"
-    ),
-]
 
 PLACE_MISTAKES = [
     Mistake(
@@ -694,7 +405,7 @@ CLASH_MISTAKES = [
     ),
 ]
 
-MISTAKES = [*YAML_MISTAKES, *FIELD_MISTAKES, *PLACE_MISTAKES, *REFERENCE_MISTAKES, *CLASH_MISTAKES]
+MISTAKES = [*PLACE_MISTAKES, *REFERENCE_MISTAKES, *CLASH_MISTAKES]
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
@@ -751,30 +462,6 @@ def test_enclaves_of_one_tenant_may_share_a_network() -> None:
 def test_files_that_are_no_documents_are_left_alone() -> None:
     extra = {"site/README.md": b"x", "docs/x.yaml": b": [", "site/nodes/.gitkeep": b""}
     assert load_desired(snapshot({**FILES, **extra})).nodes
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("52:54:00:12:34:56", "52:54:00:12:34:56"),
-        ("yes", "yes"),
-        ("0o17", 15),
-        ("0x1F", 31),
-        ("012", 12),
-        ("1_000", "1_000"),
-        ("2026-01-02", "2026-01-02"),
-        ("'1'", "1"),
-        ("~", None),
-        ("TRUE", True),
-        ("-1.5e3", -1500.0),
-        ("-.inf", float("-inf")),
-        ("0b1", "0b1"),
-    ],
-)
-def test_scalars_follow_the_core_schema(text: str, value: object) -> None:
-    documents, wrong = parse_documents(f"a: {text}\n".encode(), path="x.yaml")
-    assert not wrong
-    assert documents[0].value == {"a": value}
 
 
 def test_working_folder_is_read_like_a_commit(tmp_path: Path) -> None:
