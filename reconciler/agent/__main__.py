@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 
 from reconciler.errors.taxonomy import RingfenceError
@@ -35,7 +36,7 @@ def _live(arguments: Sequence[str]) -> None:
     from reconciler.agent.wire import Wire
 
     settings = load_settings(arguments)
-    say("started")
+    say(f"started, {time.clock_gettime(time.CLOCK_BOOTTIME):.2f} s after the kernel")
     network: Network
     if settings.services:
         network = FixedNetwork(settings.services)

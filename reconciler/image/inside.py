@@ -18,14 +18,30 @@ from pathlib import Path
 
 
 def trace(request: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Import every module asked for; return all modules' files and all mapped shared objects."""
+    """Import every module asked for; return all modules' files and all mapped shared objects.
+
+    A module that gives up while it is imported, because something optional is absent
+    here, leaves no trace in ``sys.modules``, but its importer expects its file: so
+    the attempts are recorded too.
+    """
+    attempts: set[str] = set()
+    sys.addaudithook(lambda event, args: attempts.add(args[0]) if event == "import" else None)
     sys.path += request["path"]
     for name in request["modules"]:
         importlib.import_module(name)
     files = {getattr(module, "__file__", None) for module in sys.modules.values()}
+    files |= {_file_of(name) for name in attempts - set(sys.modules)}
     rows = [line.split(maxsplit=5) for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()]
     mapped = {row[5] for row in rows if len(row) > 5 and ".so" in row[5]}  # noqa: PLR2004 - proc(5): the sixth field
     return {"modules": sorted(file for file in files if file), "libraries": sorted(mapped)}
+
+
+def _file_of(name: str) -> str | None:
+    parent = name.rpartition(".")[0]
+    if parent and parent not in sys.modules:
+        return None
+    spec = importlib.util.find_spec(name)
+    return spec.origin if spec is not None and spec.has_location else None
 
 
 def compile_all(request: dict[str, list[list[str]]]) -> dict[str, list[str]]:
