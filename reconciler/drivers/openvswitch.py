@@ -27,29 +27,6 @@ _REUSE_S = 2.0
 _SLICE_S = 0.5
 _LAST_VLAN = 4094
 T = TypeVar("T")
-_VLAN_ID = {"type": "integer", "minInteger": 0, "maxInteger": 4095}
-_SCHEMA: Mapping[str, Any] = {
-    "name": "Open_vSwitch",
-    "version": "8.0.0",
-    "tables": {
-        "Open_vSwitch": {"columns": {"next_cfg": {"type": "integer"}, "cur_cfg": {"type": "integer"}}},
-        "Bridge": {
-            "columns": {
-                "name": {"type": "string"},
-                "ports": {"type": {"key": {"type": "uuid", "refTable": "Port"}, "min": 0, "max": "unlimited"}},
-            },
-        },
-        "Port": {
-            "columns": {
-                "name": {"type": "string"},
-                "vlan_mode": {"type": {"key": "string", "min": 0, "max": 1}},
-                "tag": {"type": {"key": _VLAN_ID, "min": 0, "max": 1}},
-                "trunks": {"type": {"key": _VLAN_ID, "min": 0, "max": 4096}},
-            },
-        },
-    },
-}
-"""The part of vswitch.ovsschema that is read and written here (ovs-vswitchd.conf.db(5))."""
 
 
 class _Idl(Protocol):
@@ -57,6 +34,8 @@ class _Idl(Protocol):
 
     tables: Mapping[str, Any]
 
+    @property
+    def is_connected(self) -> bool: ...
     def run(self) -> bool: ...
     def wait(self, poller: object) -> None: ...
     def close(self) -> None: ...
@@ -174,12 +153,9 @@ class OpenVswitch:
                 return self._idl
         self._drop()
         self._probe(end_s)
-        from ovsdbapp.backend.ovs_idl import idlutils
-        from ovsdbapp.backend.ovs_idl.connection import OvsdbIdl
+        from reconciler.drivers.openvswitch_idl import connect
 
-        helper = idlutils.create_schema_helper(_SCHEMA)
-        helper.register_all()
-        idl: _Idl = OvsdbIdl(self._address, helper)
+        idl: _Idl = connect(self._address)
         self._idl = idl
         self._spin(idl, end_s, done=idl.has_ever_connected)
         return idl
@@ -243,6 +219,8 @@ class OpenVswitch:
             idl.run()
             if done():
                 return
+            if idl.has_ever_connected() and not idl.is_connected:
+                raise _ConnectionLostError(self._subject, "the connection broke", reason="SwitchConnectionLost")
             left_s = end_s - time.monotonic()
             if left_s <= 0:
                 raise self._silent()
