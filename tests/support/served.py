@@ -34,7 +34,13 @@ from tests.support.softtpm import SoftTpm
 N1, N2, NETWORK = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 EPHEMERAL = "age1" + "q" * 58
 _START_S = 10.0
-_PROGRAM = "from reconciler.daemon.service.serve import serve; from reconciler.daemon.settings import load_settings; "
+PROGRAM = (
+    "from reconciler.daemon.service.serve import serve
+"
+    "from reconciler.daemon.settings import load_settings
+"
+    "serve(load_settings())"
+)
 
 
 def free_port() -> int:
@@ -108,7 +114,7 @@ class ServiceProcess:
         known = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-W", "error", "-c", f"{_PROGRAM}serve(load_settings())"],
+                [sys.executable, "-W", "error", "-c", PROGRAM],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

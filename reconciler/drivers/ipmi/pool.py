@@ -78,6 +78,7 @@ class WorkerPool:
         for _ in range(size):
             self._idle.put(_Worker())
         self._size = size
+        self._is_closed = False
         self._locks: defaultdict[tuple[str, int], threading.Lock] = defaultdict(threading.Lock)
 
     def ask(self, request: Request, *, subject: str, deadline_s: float) -> Reply:
@@ -112,12 +113,17 @@ class WorkerPool:
             yield worker
         except BaseException:
             worker.end()
-            self._idle.put(_Worker())
+            if not self._is_closed:
+                self._idle.put(_Worker())
             raise
-        self._idle.put(worker)
+        if self._is_closed:
+            worker.end()
+        else:
+            self._idle.put(worker)
 
     def close(self) -> None:
-        """End every worker; calls that run now get a broken worker or their deadline."""
+        """End every worker; those that are busy now end with their call."""
+        self._is_closed = True
         for _ in range(self._size):
             try:
                 worker = self._idle.get(timeout=_END_S)
