@@ -35,10 +35,8 @@ N1, N2, NETWORK = "127.0.0.2", "127.0.0.3", "127.0.0.4"
 EPHEMERAL = "age1" + "q" * 58
 _START_S = 10.0
 PROGRAM = (
-    "from reconciler.daemon.service.serve import serve
-"
-    "from reconciler.daemon.settings import load_settings
-"
+    "from reconciler.daemon.service.serve import serve; "
+    "from reconciler.daemon.settings import load_settings; "
     "serve(load_settings())"
 )
 
