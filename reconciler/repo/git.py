@@ -186,10 +186,10 @@ class Git:
         return [Change(path=path, mode=meta.split(b" ")[1].decode()) for meta, path in pairs]
 
     def history(self, commit: str) -> list[HistoryChange]:
-        """Return what ``commit`` and each of its first-parent ancestors changed, newest first."""
-        commits = self.run("rev-list", "--first-parent", check_id(commit))
-        options = ("--stdin", "--root", "-m", "-r", "-z", "--raw", "--no-renames", "--no-abbrev")
-        fields = iter(self.run("diff-tree", *options, stdin=commits).split(b"\0"))
+        """Return what ``commit`` and each of its first-parent ancestors changed against its first parent."""
+        pairs = "".join(f"{' '.join([own, *parents[:1]])}\n" for own, parents in self.first_parents(commit, past=None))
+        options = ("--stdin", "--root", "-r", "-z", "--raw", "--no-renames", "--no-abbrev")
+        fields = iter(self.run("diff-tree", *options, stdin=pairs.encode()).split(b"\0"))
         changes = []
         current = ""
         for field in fields:
