@@ -190,8 +190,12 @@ def inventory(
     repo: Annotated[Path, typer.Option(metavar="DIR", help="The state repository's working tree.")],
     state: State = DEFAULT_STATE,
 ) -> None:
-    """Write the lab's inventory into a state repository; nothing is committed."""
+    """Write the lab's inventory into a state repository, as a commit signed with the operator's key."""
     from reconciler.lab import lifecycle
+    from reconciler.repo.worktree import commit_files
 
-    for path in lifecycle.write_inventory(_state(state), repository=repo):
-        print(path)
+    home = _state(state)
+    files = {path: text.encode() for path, text in lifecycle.inventory_documents(home).items()}
+    key = lifecycle.commit_key(home)
+    commit = commit_files(repo, files=files, message="lab: inventory\n", signing_key=key)
+    print(f"{len(files)} files in commit {commit[:12]}")

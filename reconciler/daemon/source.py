@@ -20,6 +20,8 @@ from reconciler.repo.snapshot import read_commit
 from reconciler.repo.trust import FetchedCommit, judge
 
 _FALLBACKS = 50
+EVIDENCE_BRANCH = "evidence"
+"""Where this writer looks for its own memory first; a repository that names another branch is judged from its root."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,25 +61,38 @@ class TrustedSource:
         head = self._head()
         if self._sight is not None and head == self._seen:
             return self._sight
-        judgement = judge(self.git, head=FetchedCommit(commit=head), last_trusted=self._last)
+        last = self._last or self._own_memory()
+        judgement = judge(self.git, head=FetchedCommit(commit=head), last_trusted=last)
         trusted = judgement.trusted.commit if judgement.trusted else None
         if trusted is None:
             raise judgement.refusals[0]
         sight = self._read(trusted, judgement.refusals)
-        if self._last is None:
+        if self._sight is None or self._sight.signers != sight.signers:
             self._ledger = self._open_ledger(sight)
-            remembered = self._ledger.trusted()
-            if remembered is not None and not self.git.is_ancestor(remembered, of=trusted):
-                again = judge(self.git, head=FetchedCommit(commit=head), last_trusted=remembered)
-                if again.trusted is None:
-                    raise again.refusals[0]
-                trusted = again.trusted.commit
-                sight = self._read(trusted, again.refusals)
-        self._ledger = (
-            self._ledger if self._sight and self._sight.signers == sight.signers else self._open_ledger(sight)
-        )
+        if last is None:
+            trusted, sight = self._not_behind_the_record(sight, head=head)
         self._last, self._sight, self._seen = trusted, sight, head
         return sight
+
+    def _own_memory(self) -> str | None:
+        """Return the commit that this writer itself recorded as trusted, under its own signature; None if unknown."""
+        if self._key is None:
+            return None
+        try:
+            own = GitLedger(self.git, branch=EVIDENCE_BRANCH, key=self._key, signers=AllowedSigners(signers=()))
+            return own.trusted()
+        except TrustError:
+            return None  # Somebody else wrote last: the whole history is judged from its root.
+
+    def _not_behind_the_record(self, sight: Sight, *, head: str) -> tuple[str, Sight]:
+        """Return what is in force if the record knows of a newer trusted commit than the branch leads to."""
+        remembered = self.ledger.trusted()
+        if remembered is None or self.git.is_ancestor(remembered, of=sight.desired.commit):
+            return sight.desired.commit, sight
+        again = judge(self.git, head=FetchedCommit(commit=head), last_trusted=remembered)
+        if again.trusted is None:
+            raise again.refusals[0]
+        return again.trusted.commit, self._read(again.trusted.commit, again.refusals)
 
     def _head(self) -> str:
         branch = self._branch or self.git.current_branch()

@@ -73,13 +73,19 @@ class Actuator:
                 raise InvariantError(action.id, "nobody knows how to do this", reason="ActionUnknown")
 
     def _enter_airlock(self, action: a.EnterAirlock) -> None:
-        vlan = self._occasion.desired.nodes[action.subject].spec.airlock.vlan
-        for port in (p for p in action.ports if p.vlan == vlan):
-            known = self._occasion.desired.switches[port.switch].spec.ports
-            own = [p.port for p in action.ports if p.switch == port.switch]
-            others = hands.read_others(self._site, port.switch, known=known, own=own)
-            power = hands.power_of(self._site, action.subject).status()
-            gates.check_airlock_is_own(action.subject, power=power, others=others, vlan=vlan)
+        desired, node = self._occasion.desired, action.subject
+        own = {(port.switch, port.port) for port in action.ports}
+        # The switches that this node is on are asked again; of the others, what this pass observed must do.
+        others = hands.observed_ports(desired, self._occasion.observed)
+        for switch in {port.switch for port in action.ports}:
+            now = self._site.switches[switch].read_ports(desired.switches[switch].spec.ports)
+            others |= {(switch, port): state for port, state in now.items()}
+        gates.check_airlock_is_own(
+            node,
+            power=hands.power_of(self._site, node).status(),
+            others={f"{switch}/{port}": state for (switch, port), state in others.items() if (switch, port) not in own},
+            vlan=desired.nodes[node].spec.airlock.vlan,
+        )
         hands.move(self._site, action.ports)
 
     def _assign(self, action: a.AssignImage) -> None:

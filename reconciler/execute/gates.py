@@ -7,7 +7,7 @@ this instant. Each gate passes by returning and stays shut by raising TrustError
 2. It is recorded, and it is about the attempt that is served right now: this boot.
 3. For a network: the node is known to be on, and its ports are known to be in its own airlock.
 4. For a network: the node has shown that it holds every key of the enclave in its current version.
-5. For an airlock: the node is known to be off, and no other port is on the airlock's VLAN.
+5. For an airlock: the node is known to be off, and no other port of any switch carries the airlock's VLAN.
 6. For power: the node's ports are known to be in its airlock, and what is served is recorded.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping
 
 from reconciler.attest.verdict import Accepted
 from reconciler.errors.taxonomy import TrustError
-from reconciler.model.observed import Assignment, PortState, PowerState, Session
+from reconciler.model.observed import Assignment, PortMode, PortState, PowerState, Session
 from reconciler.model.record import Head
 from reconciler.plan.actions import Port
 
@@ -73,12 +73,12 @@ def check_receipts(node: str, *, session: Session | None, expected: Mapping[str,
 
 
 def check_airlock_is_own(node: str, *, power: PowerState, others: Mapping[str, PortState], vlan: int) -> None:
-    """Gate 5: the node is off, and nobody else is known to be on ``vlan``."""
+    """Gate 5: the node is off, and nobody else is on ``vlan``; what is no plain access port carries every VLAN."""
     if power is not PowerState.OFF:
         raise _shut(node, f"its power is {power.value.lower()}, not known to be off", reason="GatePower")
-    shared = sorted(port for port, state in others.items() if state.is_access(vlan))
+    shared = sorted(port for port, state in others.items() if state.is_access(vlan) or state.mode is PortMode.OTHER)
     if shared:
-        raise _shut(node, f"port {shared[0]} is on its airlock's VLAN {vlan}", reason="GateAirlockShared")
+        raise _shut(node, f"port {shared[0]} carries its airlock's VLAN {vlan}", reason="GateAirlockShared")
 
 
 def check_may_boot(

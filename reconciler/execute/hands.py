@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from reconciler.errors.taxonomy import DeviceError, InputError
-from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState, PowerState
+from reconciler.model.desired import DesiredState
+from reconciler.model.observed import UNKNOWN_PORT, ObservedState, PortMode, PortState, PowerState
 from reconciler.plan.actions import Port
 from reconciler.ports.power import Power
 from reconciler.ports.site import Site
@@ -45,10 +46,13 @@ def read(site: Site, ports: Collection[Port]) -> Mapping[str, PortState]:
     return {port.interface: seen[port.switch].get(port.port, UNKNOWN_PORT) for port in ports}
 
 
-def read_others(site: Site, switch: str, *, known: Iterable[str], own: Iterable[str]) -> Mapping[str, PortState]:
-    """Return the states of all ``known`` ports of ``switch`` but the node's ``own``."""
-    mine = set(own)
-    return site.switches[switch].read_ports([port for port in known if port not in mine])
+def observed_ports(desired: DesiredState, observed: ObservedState) -> dict[tuple[str, str], PortState]:
+    """Return what was observed of every port of ours, by switch and port."""
+    ports = dict(observed.spare_ports)
+    for name, seen in observed.nodes.items():
+        for cable in desired.nodes[name].spec.interfaces:
+            ports[cable.switch, cable.port] = seen.ports.get(cable.name, UNKNOWN_PORT)
+    return ports
 
 
 def power_off(power: Power, node: str) -> None:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from reconciler.errors.taxonomy import DeviceError, InputError, TransientError, cut
 from reconciler.lab import enter, inventory, layout, process, requirements, topology, tpm
+from reconciler.lab import settings as lab_settings
 from reconciler.lab.layout import StateDir
 from reconciler.lab.process import Identity
 
@@ -275,11 +276,6 @@ def inventory_documents(state: StateDir) -> dict[str, str]:
     )
 
 
-def write_inventory(state: StateDir, *, repository: Path) -> list[str]:
-    """Write the inventory's files into a state repository's working tree; return their paths, sorted."""
-    files = inventory_documents(state)
-    for path, text in files.items():
-        target = repository / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        layout.write_file(target, text)
-    return sorted(files)
+def commit_key(state: StateDir) -> Path:
+    """Return the operator's signing key, which commits on the lab's desired state are signed with."""
+    return lab_settings.Paths(root=state.root).commit_key

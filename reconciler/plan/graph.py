@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import networkx as nx
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
 
 from reconciler.errors.taxonomy import InvariantError
 from reconciler.plan.actions import Action
 
+if TYPE_CHECKING:
+    import networkx as nx
+
 
 def to_graph(actions: Iterable[Action]) -> nx.DiGraph[str]:
-    """Return the graph of ``actions``; edges lead from what comes first, and ``hard`` tells ``after`` from ``follows``."""
+    """Return the graph of ``actions``; ``hard`` edges are ``after``, the others ``follows``."""
+    import networkx as nx  # A pass that finds nothing to do does not wait for it.
+
     graph: nx.DiGraph[str] = nx.DiGraph()
     actions = tuple(actions)
     for action in actions:
@@ -32,20 +37,28 @@ def in_order(actions: Iterable[Action]) -> tuple[Action, ...]:
         if action.id in by_id:
             raise _broken(f"action {action.id} stands twice in the plan")
         by_id[action.id] = action
-    graph = to_graph(by_id.values())
-    stray = sorted(set(graph) - set(by_id))
+    waits_for = {action.id: (*action.after, *action.follows) for action in by_id.values()}
+    stray = sorted({before for befores in waits_for.values() for before in befores} - set(by_id))
     if stray:
         raise _broken(f"an action waits for {stray[0]}, which is not in the plan")
-    place = {id_: index for index, id_ in enumerate(by_id)}
+    sorter = TopologicalSorter(waits_for)
     try:
-        order = list(nx.lexicographical_topological_sort(graph, key=place.__getitem__))
-    except nx.NetworkXUnfeasible:
+        sorter.prepare()
+    except CycleError:
         raise _broken("its actions wait for each other in a circle") from None
-    return tuple(by_id[id_] for id_ in order)
+    place = {id_: index for index, id_ in enumerate(by_id)}
+    order: list[Action] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=place.__getitem__)
+        order += [by_id[id_] for id_ in ready]
+        sorter.done(*ready)
+    return tuple(order)
 
 
 def to_mermaid(actions: Iterable[Action]) -> str:
     """Return a Mermaid flow chart of ``actions``, without the edges that others imply."""
+    import networkx as nx
+
     graph = nx.transitive_reduction(to_graph(actions))
     names = {id_: f"a{index}" for index, id_ in enumerate(graph)}
     lines = ["flowchart LR"]

@@ -1,0 +1,50 @@
+# Everything starts here: `make demo` and `make test` do all set-up by themselves.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help setup demo test check lint types imports unit e2e conformance schemas format clean
+
+help: ## Print the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+
+setup: ## Install what is missing: Debian packages (root for apt only) and .venv from the hash-locked lists
+	@./bootstrap
+
+demo: setup ## Run the main job on the virtual metal (KEEP=1 leaves it running)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo.sh
+
+test: setup ## Run everything: check, unit, properties, contracts, scenarios, conformance, end to end
+	@$(MAKE) --no-print-directory check unit conformance e2e
+
+check: lint types imports ## Lint, types, import contracts
+
+lint:
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types:
+	@$(BIN)/mypy
+
+imports:
+	@$(BIN)/lint-imports --no-timing | tail -n 8
+
+unit: ## Unit, property, contract, scenario and architecture tests; branch coverage of the pure rooms at 100 %
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest --hypothesis-profile=$${PROFILE:-ci} tests/unit tests/properties tests/contracts tests/scenarios tests/architecture
+	@$(BIN)/coverage report --include='reconciler/errors/*,reconciler/model/*,reconciler/ports/*,reconciler/attest/*,reconciler/evidence/*,reconciler/keys/*,reconciler/plan/*' --skip-covered --show-missing --fail-under=100
+
+conformance: ## Check against others' vectors (VECTORS=folder)
+	@VECTORS="$${VECTORS:-$$(test -d ../shared/vectors && echo ../shared/vectors)}" $(BIN)/python -m pytest tests/conformance -rs
+
+e2e: ## The end-to-end tests on the virtual metal
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/e2e
+
+schemas: ## Generate schemas/ again
+	@$(BIN)/ringfence schema
+
+format: ## Format the code
+	@$(BIN)/ruff format .
+
+clean: ## Remove what make made
+	@rm -rf .venv .demo .coverage .mypy_cache .ruff_cache .hypothesis build *.egg-info
