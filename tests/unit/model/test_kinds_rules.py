@@ -1,0 +1,74 @@
+"""The rules that one document keeps by itself; what documents say about each other is checked in ``repo``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from reconciler.model.kinds import AirlockVlans, AnyDocument, AppraisalPolicySpec, NodeSelection, Repository
+from tests.support.sites import EnclaveShape, NodeShape, site
+
+IMAGE_PCRS = [0, 2, 4, 7, 9, 11]
+
+
+def test_every_kind_comes_back_from_its_own_json() -> None:
+    desired = site(nodes=[NodeShape(interfaces=2)], enclaves=[EnclaveShape(name="blue", count=1, policy="pinned")])
+    documents = [desired.repository]
+    for kind in ("zones", "switches", "networks", "nodes", "images", "policies", "tenants", "enclaves", "keys"):
+        documents += getattr(desired, kind).values()
+    adapter: TypeAdapter[Any] = TypeAdapter(AnyDocument)
+    for document in documents:
+        assert adapter.validate_json(document.model_dump_json(by_alias=True, exclude_none=True)) == document
+
+
+def test_repository_has_defaults_for_its_deadlines() -> None:
+    spec = site().repository.spec
+    assert (spec.interval.total_seconds(), spec.boot_deadline.total_seconds()) == (30, 600)
+    assert (spec.confirm_deadline.total_seconds(), spec.evidence.branch) == (120, "evidence")
+
+
+def test_unknown_api_version_is_refused() -> None:
+    document = json.loads(site().repository.model_dump_json(by_alias=True))
+    with pytest.raises(ValidationError):
+        Repository.model_validate_json(json.dumps(document | {"apiVersion": "ringfence/v1"}))
+
+
+def test_airlock_range_is_in_order() -> None:
+    assert AirlockVlans(first=100, last=100).first == 100
+    with pytest.raises(ValidationError, match="last is smaller than first"):
+        AirlockVlans(first=101, last=100)
+
+
+@pytest.mark.parametrize("pcrs", [[*IMAGE_PCRS, 11], [2, 0, 4, 7, 9, 11]])
+def test_pcrs_are_listed_once_in_ascending_order(pcrs: list[int]) -> None:
+    with pytest.raises(ValidationError, match="once each, in ascending order"):
+        AppraisalPolicySpec.model_validate_json(json.dumps({"pcrs": pcrs, "image": "derived"}))
+
+
+@pytest.mark.parametrize("missing", IMAGE_PCRS)
+def test_policy_cannot_leave_out_a_pcr_that_proves_the_image(missing: int) -> None:
+    pcrs = [pcr for pcr in IMAGE_PCRS if pcr != missing]
+    with pytest.raises(ValidationError, match=f"pcrs lacks {missing}:"):
+        AppraisalPolicySpec.model_validate_json(json.dumps({"pcrs": pcrs, "image": "derived"}))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "either names or count"),
+        ({"names": ["n1"], "count": 1}, "either names or count"),
+        ({"names": ["n1"], "select": {"size": "small"}}, "select goes with count"),
+        ({"names": ["n1", "n1"]}, "named twice"),
+    ],
+)
+def test_nodes_are_chosen_one_way(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        NodeSelection.model_validate_json(json.dumps(fields))
+
+
+def test_nodes_are_named_or_counted() -> None:
+    assert NodeSelection.model_validate_json('{"names": []}').names == ()
+    assert NodeSelection.model_validate_json('{"count": 0, "select": {"size": "small"}}').count == 0
