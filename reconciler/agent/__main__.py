@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 
 from reconciler.errors.taxonomy import RingfenceError
 
@@ -42,9 +43,12 @@ def _live(arguments: Sequence[str]) -> None:
         network = FixedNetwork(settings.services)
     else:
         network = DhcpNetwork(busybox=settings.busybox, run=settings.run)
-    wire = Wire(pin=settings.pin, port=settings.port)
     keys = KeyRing(settings.keys)
-    with Tpm(settings.tcti) as tpm, Workload(settings.workload, keys=settings.keys) as workload:
+    with (
+        closing(Wire(pin=settings.pin, port=settings.port)) as wire,
+        Tpm(settings.tcti) as tpm,
+        Workload(settings.workload, keys=settings.keys) as workload,
+    ):
         session = Session(tpm=tpm, wire=wire, keys=keys, event_log=settings.event_log)
         Life(session=session, wire=wire, network=network, workload=workload).live(rounds=settings.rounds)
 

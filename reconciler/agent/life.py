@@ -28,7 +28,7 @@ _BACK_OFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 _ADMISSION_POLL_S = 0.5
 _ADMISSION_DEADLINE_S = 120.0
 _RELEASE_AFTER = 3  # failures in a row after which the node asks where it is
-_REFUSALS = 5
+_REFUSALS = 10
 _WORKLOAD_END_S = 5.0
 _Value = TypeVar("_Value")
 
@@ -46,7 +46,6 @@ class Life:
     def live(self, *, rounds: int = 0) -> None:
         """Live until power is cut, trust is lost, or ``rounds`` proofs were accepted (0: no limit)."""
         airlock = self._arrive()
-        self._persist(self._session.enrol)
         done = 0
         admitted: Lease | None = None
         while True:
@@ -85,7 +84,7 @@ class Life:
         raise AssertionError  # _pauses never ends
 
     def _persist(self, step: Callable[[], _Value]) -> _Value:
-        """Repeat a step until it is done; a refused session is enrolled anew a few times."""
+        """Repeat a step until it is done; after a refusal the session is forgotten, and made anew by the step."""
         failures = refusals = 0
         for pause in _pauses():
             try:
@@ -93,25 +92,16 @@ class Life:
             except TransientError as error:
                 failures += 1
                 say(f"{error}; trying again")
-                time.sleep(pause)
-                if failures % _RELEASE_AFTER == 0:
-                    self._arrive()
             except TrustError as error:
                 refusals += 1
                 if error.reason != "Refused" or refusals > _REFUSALS:
                     raise
                 say("refused; enrolling anew")
-                time.sleep(pause)
-                self._enrol_quietly()
+                self._session.forget()
+            time.sleep(pause)
+            if failures and failures % _RELEASE_AFTER == 0:
+                self._arrive()
         raise AssertionError  # _pauses never ends
-
-    def _enrol_quietly(self) -> None:
-        try:
-            self._session.enrol()
-        except (TransientError, TrustError) as error:
-            if isinstance(error, TrustError) and error.reason != "Refused":
-                raise
-            say(f"{error}; trying again")
 
     def _await_admission(self, airlock: Lease) -> Lease | None:
         """Ask for leases until one is in another network; None if the node is still in its airlock by then."""

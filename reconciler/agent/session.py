@@ -38,27 +38,18 @@ class Session:
         self._id = ""
         self._next: Challenge | None = None
 
-    def enrol(self) -> Challenge:
-        """Enrol and activate (1, 2); return the first challenge, which ``prove`` will use."""
-        certificate = self._tpm.endorsement_certificate()
-        public = self._tpm.attestation_key()
-        say("attestation key ready")
-        request = {"ek_certificate": _text(certificate), "ak_public": _text(public)}  # 1
-        credential = Credential.parse(self._wire.post("/v1/enrol", request))
-        secret = self._tpm.activate_credential(  # 2
-            credential_blob=credential.credential_blob, encrypted_secret=credential.encrypted_secret
-        )
-        answer = self._wire.post("/v1/activate", {"session": credential.session, "secret": _text(secret)})
-        self._id = credential.session
-        self._next = Challenge.parse(answer)
-        say("enrolled, credential activated")
-        return self._next
+    def forget(self) -> None:
+        """Forget the session, which the service no longer knows; the next step enrols anew."""
+        self._id = ""
+        self._next = None
 
     def prove(self) -> tuple[Challenge, Verdict]:
-        """Make one attempt (3 to 6); return its challenge and the verdict ``accepted`` or ``again``.
+        """Make one attempt (3 to 6, after 1 and 2 where needed); return its challenge and its verdict.
 
-        A rejection is a TrustError: the node stops, and its power will be cut.
+        The verdict is ``accepted`` or ``again``. A rejection is a TrustError: the node stops, and its power will be cut.
         """
+        if not self._id:
+            self._enrol()
         challenge = self._next or Challenge.parse(self._wire.get("/v1/challenge", {"session": self._id}))
         self._next = None
         self._hand_in(challenge)
@@ -71,7 +62,24 @@ class Session:
 
     def confirm(self) -> None:
         """Tell the service, by being heard there, which network the node is in."""
+        if not self._id:
+            self._enrol()
         self._wire.post("/v1/confirm", {"session": self._id})
+
+    def _enrol(self) -> None:
+        """Enrol and activate (1, 2); the first challenge comes with it."""
+        certificate = self._tpm.endorsement_certificate()
+        public = self._tpm.attestation_key()
+        say("attestation key ready")
+        request = {"ek_certificate": _text(certificate), "ak_public": _text(public)}  # 1
+        credential = Credential.parse(self._wire.post("/v1/enrol", request))
+        secret = self._tpm.activate_credential(  # 2
+            credential_blob=credential.credential_blob, encrypted_secret=credential.encrypted_secret
+        )
+        answer = self._wire.post("/v1/activate", {"session": credential.session, "secret": _text(secret)})
+        self._id = credential.session
+        self._next = Challenge.parse(answer)
+        say("enrolled, credential activated")
 
     def _hand_in(self, challenge: Challenge) -> None:
         qualifying = qualifying_data(
