@@ -61,8 +61,8 @@ class Workshop:
 
     def __exit__(self, *_: object) -> None:
         """Close everything that was opened."""
-        for _, adapter in self._switches.values():
-            adapter.close()
+        for known in self._switches.values():
+            known[1].close()
         self._closing.close()
 
     def engine_for(self, sight: Sight) -> Engine:

@@ -123,9 +123,10 @@ class ObservedState:
     """One observation of the whole site.
 
     ``nodes`` has every node of the inventory, ``spare_ports`` every port of ours (switch, port) that no node uses,
-    ``former`` the heads of nodes that have left the inventory. ``key_versions`` are the custodian's current versions by key name (no entry: no such key yet, or its custodian
-    did not answer). ``listening_since`` is when the attestation service began to listen without a break, None while
-    it does not: only silence that somebody listened to counts against a node.
+    ``former`` the heads of nodes that have left the inventory. ``key_versions`` are the custodian's current versions by
+    key name (no entry: no such key yet, or its custodian did not answer). ``listening_since`` is when the attestation
+    service began to listen without a break, None while it does not: only silence that somebody listened to counts
+    against a node.
     """
 
     observed_at: datetime

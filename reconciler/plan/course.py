@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.attest.explain import place_of
 from reconciler.attest.verdict import Accepted, Reason, Rejected
 from reconciler.model.observed import AnswerStatus, PowerState
 from reconciler.model.phase import Phase
@@ -90,10 +91,8 @@ def _lost_trust(scene: Scene) -> tuple[str, ...]:
 
 def describe_reason(reason: Reason) -> str:
     """Return one line for one reason: the code, the place in the evidence, and what was expected and found."""
-    place = [f"PCR {reason.pcr}"] if reason.pcr is not None else []
-    place += [f"event {reason.event}"] if reason.event is not None else []
-    place += [reason.event_type] if reason.event_type else []
-    text = f"{reason.code}: {' '.join([*place, ''])}{reason.message}"
+    place = place_of(reason)
+    text = f"{reason.code}: {reason.message}" + (f" [{place}]" if place else "")
     if reason.expected is not None or reason.found is not None:
         text += f" (expected {reason.expected or 'nothing'}, found {reason.found or 'nothing'})"
     return text
