@@ -75,8 +75,8 @@ class Actuator:
     def _enter_airlock(self, action: a.EnterAirlock) -> None:
         desired, node = self._occasion.desired, action.subject
         own = {(port.switch, port.port) for port in action.ports}
-        # The switches that this node is on are asked again; of the others, what this pass observed must do.
-        others = hands.observed_ports(desired, self._occasion.observed)
+        # The switches that this node is on are asked again; of the zone's others, what this pass observed must do.
+        others = hands.observed_ports(desired, self._occasion.observed, zone=desired.nodes[node].spec.zone)
         for switch in {port.switch for port in action.ports}:
             now = self._site.switches[switch].read_ports(desired.switches[switch].spec.ports)
             others |= {(switch, port): state for port, state in now.items()}

@@ -46,13 +46,13 @@ def read(site: Site, ports: Collection[Port]) -> Mapping[str, PortState]:
     return {port.interface: seen[port.switch].get(port.port, UNKNOWN_PORT) for port in ports}
 
 
-def observed_ports(desired: DesiredState, observed: ObservedState) -> dict[tuple[str, str], PortState]:
-    """Return what was observed of every port of ours, by switch and port."""
+def observed_ports(desired: DesiredState, observed: ObservedState, *, zone: str) -> dict[tuple[str, str], PortState]:
+    """Return what was observed of every port of ours in ``zone``, by switch and port."""
     ports = dict(observed.spare_ports)
     for name, seen in observed.nodes.items():
         for cable in desired.nodes[name].spec.interfaces:
             ports[cable.switch, cable.port] = seen.ports.get(cable.name, UNKNOWN_PORT)
-    return ports
+    return {place: state for place, state in ports.items() if desired.switches[place[0]].spec.zone == zone}
 
 
 def power_off(power: Power, node: str) -> None:

@@ -10,7 +10,6 @@ from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState
 from reconciler.plan.expect import expectation_for
 
-
 ASKED_AGAIN = frozenset({"ClockNotSafe"})
 """Reasons that pass by themselves: after a hard power-off a TPM's clock is not safe until its next update, which says
 nothing against the node. Such evidence is not accepted either; the node is asked for newer."""

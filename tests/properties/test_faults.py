@@ -11,6 +11,7 @@ from tests.support.runner import LONG, Runner, assert_settled, members_of
 from tests.support.sites import EnclaveShape, site
 from tests.support.world import World
 from tests.support.world_line import FOREVER, Fault, FaultKind
+from tests.support.world_switch import access
 from tests.support.worlds import History, Misfortune, busy_sites, faults, histories, misfortunes
 
 _TIMES = st.lists(st.sampled_from((0, 5, 20, 40)), min_size=4, max_size=14)
@@ -139,3 +140,28 @@ def test_a_machine_whose_bmc_only_pretends_to_cut_its_power_does_not_join_anothe
         world.tick(20)
     assert world.machines["n1"].boots == boots
     assert members_of(world, "green") == []
+
+
+def test_nobody_enters_an_airlock_that_a_stranger_is_in_even_on_another_switch() -> None:
+    world = World(site(nodes=2, switches=2))
+    runner = Runner(world)
+    blue = [EnclaveShape(name="blue", names=("n1",))]
+    world.trust(site(nodes=2, switches=2, enclaves=blue, revision=1))
+    world.line.faults.append(Fault(device="switch/tor-2", operation="set_access", kind=FaultKind.TRANSIENT, times=3))
+    world.spoil_port("n2", state=access(world.airlock_of("n1")))
+    runner.run()
+    assert not world.states_of("n1")[0].is_access(world.airlock_of("n1"))
+    runner.settle()
+    assert members_of(world, "blue") == ["n1"]
+
+
+def test_nobody_enters_an_airlock_while_another_port_is_a_trunk() -> None:
+    world = World(site(nodes=2))
+    runner = Runner(world)
+    world.trust(site(nodes=2, enclaves=[EnclaveShape(name="blue", names=("n1",))], revision=1))
+    world.line.faults.append(Fault(device="switch/tor-1", operation="set_access", kind=FaultKind.OLD, times=1))
+    world.spoil_port("n2")
+    runner.run()
+    assert not world.states_of("n1")[0].is_access(world.airlock_of("n1"))
+    runner.settle()
+    assert members_of(world, "blue") == ["n1"]

@@ -206,13 +206,20 @@ class Monitor:
             self.track(node).was_parked_while_on = True
 
     def _judge_airlock(self, node: str, vlan: int) -> None:
+        """Require that nobody else can be on ``vlan``: no access port, and no trunk, which carries every VLAN."""
         others = [
             f"{switch.name}/{port}"
             for switch in self.world.switches.values()
             for port, state in switch.truth.items()
-            if state.is_access(vlan) and self.world.node_of_port(switch.name, port) != node
+            if state.is_access(vlan) or state.mode is PortMode.OTHER
+            if self.world.node_of_port(switch.name, port) != node and not self._was_hidden(switch.name, port, vlan)
         ]
         self._require(not others, f"{node} enters airlock {vlan}, where {others} are already")
+
+    def _was_hidden(self, switch: str, port: str, vlan: int) -> bool:
+        """Return whether the switch said in this process that the port is known to be elsewhere."""
+        told = self.told_ports.get((switch, port))
+        return told is not None and told.mode is PortMode.ACCESS and told.vlan != vlan
 
     def _judge_admission(self, node: str, switch: str, port: str, vlan: int) -> None:
         track = self.track(node)

@@ -11,13 +11,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.errors.taxonomy import InputError
 from reconciler.model.observed import Answered, AnswerStatus, Assignment, Presence, Session
 from reconciler.model.submission import Activation, Evidence
 from reconciler.ports.attestation import Answer
 from tests.support.world_line import FaultKind, Line
+
+CHALLENGE_LIFE = timedelta(minutes=5)
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer (403), not an error of ours
@@ -172,8 +174,8 @@ class SimulatedDesk:
         """Leave ``answer`` for the node to fetch; a second one to the same nonce changes nothing."""
         with self._line.write("desk", "answer", subject=answer.session, detail=answer.status):
             session = self._counter.sessions.get(answer.session)
-            challenge = self._counter.challenges.get(answer.nonce)
-            if session is None or challenge is None or answer.nonce in self._counter.answers:
+            sent = session.evidence.nonce if session is not None and session.evidence is not None else None
+            if session is None or sent != answer.nonce or answer.nonce in self._counter.answers:
                 return
             self.on_answered(answer, session.node)
             self._counter.answers[answer.nonce] = answer
@@ -280,6 +282,8 @@ class SimulatedService:
         held = self._session(session)
         challenge = self._counter.challenges.get(nonce)
         if challenge is None or challenge.session != session or nonce in self._counter.submitted:
+            raise Refused
+        if self._now() - challenge.issued_at > CHALLENGE_LIFE:
             raise Refused
         self._counter.submitted.add(nonce)
         held.evidence = Evidence(

@@ -128,7 +128,7 @@ def busy_sites(draw: st.DrawFn, *, max_nodes: int = 3) -> History:
         keys=tuple(draw(st.lists(st.sampled_from(KEYS), unique=True, min_size=1, max_size=2))),
         policy=draw(st.sampled_from(("measured-boot", "pinned"))),
     )
-    return History(nodes=nodes, enclaves=((blue,),))
+    return History(nodes=nodes, enclaves=((blue,),), switches=draw(st.integers(1, 2)))
 
 
 @st.composite
