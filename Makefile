@@ -27,7 +27,7 @@ types:
 	@$(BIN)/mypy
 
 imports:
-	@$(BIN)/lint-imports --no-timing | tail -n 8
+	@$(BIN)/lint-imports --no-logo | tail -n 8
 
 unit: ## Unit, property, contract, scenario and architecture tests; branch coverage of the pure rooms at 100 %
 	@$(BIN)/coverage erase

@@ -16,7 +16,7 @@ nothing against the node. Such evidence is not accepted either; the node is aske
 
 
 def judge(desired: DesiredState, *, observed: ObservedState) -> Mapping[str, Verdict]:
-    """Return the verdict on each node's newest evidence; nodes without any to judge, or to be asked again, are left out."""
+    """Return the verdict on each node's newest evidence; those without any, or to be asked again, are left out."""
     verdicts: dict[str, Verdict] = {}
     for name, seen in observed.nodes.items():
         expectation = expectation_for(desired, seen)
