@@ -18,6 +18,8 @@ from reconciler.lab import layout, process, topology
 from reconciler.lab.layout import StateDir
 from reconciler.lab.process import Identity
 
+_FORKING = frozenset({"--mount", "--pid"})
+"""A new pid namespace needs a fork, which signals do not cross; its /proc comes with the mount namespace."""
 _NAMESPACE = re.compile(r"^(mgmt|svc|tenant|probe-n[1-9][0-9]?)$")
 
 
@@ -67,8 +69,14 @@ def argv(
 
 
 def replace(state: StateDir, command: Sequence[str], *, namespace: str = topology.MANAGEMENT_NAMESPACE) -> None:
-    """Become ``command`` inside the lab: same directory, same terminal, its exit status."""
+    """Become ``command`` inside the lab: same directory, same terminal, same process, its exit status.
+
+    In the management namespace the process stays one of the caller's, so that a signal to it arrives; it ends when
+    its caller ends it. Elsewhere it belongs to the lab and dies with it.
+    """
     full = argv(state, command, namespace=namespace)
+    if namespace == topology.MANAGEMENT_NAMESPACE:
+        full = [word for word in full if word not in _FORKING]
     env = process.environment()
     os.execvpe(full[0], full, env)  # noqa: S606  # no shell is the point
 

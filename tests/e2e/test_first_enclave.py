@@ -286,10 +286,10 @@ def test_14_the_loop_reattests_members_parks_one_whose_pcr_changes_and_stops_cle
     story.edit("count: 3", "count: 2")
     story.edit("reattest: 30s", "reattest: 10s")
     story.commit("blue: again")
-    command = enter.argv(story.state, [*COMMAND, "run", "--repo", str(story.repository)])
-    environment = {**os.environ, "RINGFENCE_SETTINGS": str(story.state.settings)}
+    run = [*COMMAND, "run", "--repo", str(story.repository)]
+    command = [*COMMAND, "lab", "exec", "--state", str(story.state.root), "--", *run]
     log = story.state.root / "logs" / "run.log"
-    with log.open("w") as output, subprocess.Popen(command, stdout=output, env=environment, cwd=PROJECT) as loop:
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, cwd=PROJECT) as loop:
         try:
             assert eventually(lambda: (story.vlan(1), story.vlan(2)) == (ENCLAVE, ENCLAVE), within_s=240)
             assert eventually(lambda: story.records("n2")[-3:] == ["appraised"] * 3, within_s=90), "three heartbeats"
