@@ -16,8 +16,21 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401  # any JSON value
 
 
 def canonical_value(value: Value) -> bytes:
-    """Return the RFC 8785 form of a model value; fields that are not set are left out."""
-    return canonical(value.model_dump(mode="json", by_alias=True, exclude_none=True))
+    """Return the RFC 8785 form of a model value."""
+    return canonical(to_json(value))
+
+
+def to_json(value: Value) -> Any:  # noqa: ANN401  # any JSON value
+    """Return the JSON value of a model value; fields that are not set are left out."""
+    return value.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def is_canonical(data: bytes, value: Any) -> bool:  # noqa: ANN401  # any JSON value
+    """Return whether ``data`` is the RFC 8785 form of ``value``; a value that has none is not canonical."""
+    try:
+        return canonical(value) == data
+    except (ValueError, RecursionError):
+        return False
 
 
 def digest(data: bytes) -> str:

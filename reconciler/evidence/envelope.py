@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from reconciler.errors.taxonomy import TrustError
-from reconciler.evidence.canonical import canonical
+from reconciler.evidence.canonical import canonical, is_canonical
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
@@ -53,7 +53,7 @@ def open_envelope(envelope: bytes, *, keys: Mapping[str, Ed25519PublicKey]) -> b
         raise _refusal("it is not a DSSE envelope", reason="EnvelopeMalformed") from None
     if payload_type != PAYLOAD_TYPE:
         raise _refusal("its payload is not an in-toto statement", reason="EnvelopeMalformed")
-    if canonical(document) != envelope:
+    if not is_canonical(envelope, document):
         raise _refusal("its bytes are not the canonical ones", reason="EnvelopeMalformed")
     for key_id, signature in signatures:
         if key_id in keys and _holds(keys[key_id], signature, payload):

@@ -45,6 +45,8 @@ def unpack(data: bytes, *, event_log: bytes) -> Evidence:
         pcrs = {int(number): bytes.fromhex(value) for number, value in document["pcrs"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _refusal("a recorded blob is not what ringfence writes") from None
+    if not all(isinstance(fields[name], str) for name in _TEXT) or any(fields[n].tzinfo is None for n in _TIMES):
+        raise _refusal("a recorded blob is not what ringfence writes")
     if not log_belongs:
         raise _refusal("the event log is not the one that was recorded")
     return Evidence(**fields, activation=activation, pcrs=pcrs, event_log=event_log)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from reconciler.errors.taxonomy import TrustError
-from reconciler.evidence.canonical import canonical_value
+from reconciler.evidence.canonical import canonical_value, is_canonical, to_json
 from reconciler.model.base import Digest, Name, Value
 from reconciler.model.record import Clock, Event
 
@@ -93,7 +93,7 @@ def parse_statement(payload: bytes) -> Statement:
         statement = Statement.model_validate_json(payload)
     except ValidationError:
         statement = None
-    if statement is None or canonical_value(statement) != payload:
+    if statement is None or not is_canonical(payload, to_json(statement)):
         raise TrustError(
             "evidence record",
             "it is not a statement that ringfence writes",

@@ -10,7 +10,7 @@ from reconciler.errors.taxonomy import InvariantError
 from reconciler.model.phase import STEPS, Phase, check_step, to_mermaid
 
 
-@pytest.mark.parametrize(("before", "after"), product(Phase, Phase))
+@pytest.mark.parametrize(("before", "after"), [*product(Phase, Phase)])
 def test_only_steps_of_the_table_are_legal(before: Phase, after: Phase) -> None:
     if before is after or (before, after) in STEPS:
         assert check_step(before, after) is after
