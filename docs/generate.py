@@ -10,6 +10,7 @@ from pathlib import Path
 
 from reconciler.attest.codes import CODES, Claim
 from reconciler.errors.taxonomy import RingfenceError
+from reconciler.model.phase import STEPS, to_mermaid
 
 DOCS = Path(__file__).resolve().parent
 
@@ -58,6 +59,24 @@ def errors_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def phases_page() -> str:
+    """Return ``phases.md``: the phases of a node's life and every legal step between them."""
+    lines = [
+        "# Phases of a node",
+        "",
+        "Made by `docs/generate.py` from `reconciler/model/phase.py`. Any other step raises an `InvariantError`.",
+        "",
+        "```mermaid",
+        to_mermaid().rstrip(),
+        "```",
+        "",
+        "| from | to | why |",
+        "|---|---|---|",
+        *(f"| {before} | {after} | {why} |" for (before, after), why in STEPS.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _first_line(kind: type[RingfenceError]) -> str:
     return (kind.__doc__ or "").partition("\n")[0].rstrip(".")
 
@@ -66,7 +85,7 @@ def _claims(claims: frozenset[Claim]) -> str:
     return "everything" if claims == frozenset(Claim) else ", ".join(claim for claim in Claim if claim in claims)
 
 
-PAGES = {"errors.md": errors_page}
+PAGES = {"errors.md": errors_page, "phases.md": phases_page}
 """What is made, by its name in this folder."""
 
 
