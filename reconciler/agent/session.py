@@ -46,7 +46,8 @@ class Session:
     def prove(self) -> tuple[Challenge, Verdict]:
         """Make one attempt (3 to 6, after 1 and 2 where needed); return its challenge and its verdict.
 
-        The verdict is ``accepted`` or ``again``. A rejection is a TrustError: the node stops, and its power will be cut.
+        The verdict is ``accepted`` or ``again``. A rejection is a TrustError:
+        the node stops, and its power will be cut.
         """
         if not self._id:
             self._enrol()
