@@ -30,7 +30,7 @@ STEPS: Mapping[tuple[Phase, Phase], str] = MappingProxyType(
         (Phase.AIRLOCK, Phase.REJECTED): "evidence rejected, or silence past the deadline",
         (Phase.AIRLOCK, Phase.RETURNING): "no longer asked for",
         (Phase.AIRLOCK, Phase.AIRLOCK): "started again in a fresh boot",
-        (Phase.ENCLAVE, Phase.AIRLOCK): "boot lost: to be proven again",
+        (Phase.ENCLAVE, Phase.AIRLOCK): "boot lost, to be proven again",
         (Phase.ENCLAVE, Phase.REJECTED): "trust lost",
         (Phase.ENCLAVE, Phase.RETURNING): "no longer asked for",
         (Phase.RETURNING, Phase.FREE): "keys rotated, powered off, parked",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[2]
-_LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_FILE = re.compile(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|sh|in|txt|md))`")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 _PAGES = sorted([*_ROOT.glob("*.md"), *(_ROOT / "docs").rglob("*.md")])
@@ -42,6 +43,13 @@ def test_relative_links_lead_to_what_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", _PAGES, ids=_name)
 def test_fragments_of_links_are_headings(page: Path) -> None:
     missing = [f"{_name(to)}#{part}" for to, part in _links(page) if part and part not in _anchors(to)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=_name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = _FILE.findall(page.read_text(encoding="utf-8"))
+    missing = [name for name in named if not any((top / name).exists() for top in (_ROOT, _ROOT / "reconciler"))]
     assert missing == []
 
 
