@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from reconciler.errors.taxonomy import InvariantError, RingfenceError
+from reconciler.execute.concurrency import run_group
 from reconciler.execute.frontier import Frontier
 from reconciler.execute.outcome import Failed, Outcome
 from reconciler.plan.actions import Action
@@ -27,10 +28,7 @@ def walk(plan: Plan, *, actuate: Actuate, watch: Watch, workers: int) -> Mapping
     """Carry out ``plan`` and return each action's outcome by id; 1 worker means one after the other."""
     if workers == 1:
         return _walk_in_turn(plan, actuate, watch)
-    try:
-        return anyio.run(_walk_side_by_side, plan, actuate, watch, workers)
-    except* InvariantError as bugs:
-        raise bugs.exceptions[0] from None
+    return run_group(_walk_side_by_side, plan, actuate, watch, workers)
 
 
 def _try(actuate: Actuate, action: Action) -> Outcome:

@@ -1,0 +1,294 @@
+"""The audit: an honest branch has no flaw, and each way to doctor one is found under its own name."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from reconciler.errors.taxonomy import TrustError
+from reconciler.evidence.audit import Archive, Findings, audit
+from reconciler.evidence.author import Author, News
+from reconciler.evidence.envelope import seal
+from reconciler.evidence.statement import Record, parse_statement, statement_bytes, statement_path
+from reconciler.model.desired import DesiredState
+from reconciler.model.phase import Phase
+from reconciler.model.record import Event, Head
+from tests.support.runner import EVIDENCE_KEY, LONG, Runner
+from tests.support.softtpm import Lie
+from tests.support.stages import BOOT_S, Stage, at_stage
+
+STRANGER = Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32)
+
+
+@dataclass(kw_only=True)
+class Branch:
+    """A copy of an evidence branch that a test may doctor."""
+
+    statements: dict[str, bytes] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    heads: dict[str, Head] = field(default_factory=dict)
+    trusted: Mapping[str, DesiredState]
+
+    def audit(self) -> Findings:
+        return audit(self.statements.items(), archive=self.archive, heads=self.heads)
+
+    def flaws(self) -> list[tuple[str, str]]:
+        return [(flaw.path, flaw.code) for flaw in self.audit().flaws]
+
+    def codes(self) -> set[str]:
+        return {flaw.code for flaw in self.audit().flaws}
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(desired=self._desired, keys=self._keys, blob=self.blobs.get)
+
+    def path(self, event: Event) -> str:
+        return next(path for path in self.statements if self.record(path).event is event)
+
+    def record(self, path: str) -> Record:
+        return parse_statement(base64.b64decode(json.loads(self.statements[path])["payload"])).predicate
+
+    def rewrite(self, path: str, *, key: Ed25519PrivateKey = EVIDENCE_KEY, **changes: Any) -> None:  # noqa: ANN401
+        """Replace a record by a changed one, signed, in its old place."""
+        record = self.record(path).model_copy(update=changes)
+        payload = statement_bytes(record, endorsement="sha256:" + "0" * 64)
+        self.statements[path] = seal(payload, sign=key.sign, key_id="evidence")
+
+    def add(self, event: Event, **details: Any) -> str:  # noqa: ANN401 - Record's own fields
+        """Append a record about ``n1`` that a careless writer with the right key would write."""
+        commit = next(iter(self.trusted))
+        author = Author(sign=EVIDENCE_KEY.sign, key_id="evidence", commit=details.pop("commit", commit), tree=commit)
+        head = self.heads.get("n1")
+        at = max(self.record(path).recorded_at for path in self.statements) + timedelta(seconds=1)
+        entry = author.entry(
+            head, News(node="n1", event=event, endorsement="sha256:" + "0" * 64, details=details), at=at
+        )
+        self.statements[entry.path] = entry.envelope
+        self.heads["n1"] = entry.head
+        return entry.path
+
+    def _desired(self, commit: str) -> DesiredState:
+        if commit not in self.trusted:
+            raise TrustError(f"commit {commit[:12]}", "is not in the trusted history", reason="CommitUntrusted")
+        return self.trusted[commit]
+
+    def _keys(self, commit: str) -> Mapping[str, Ed25519PublicKey]:
+        self._desired(commit)
+        return {"evidence": EVIDENCE_KEY.public_key()}
+
+
+def branch_of(runner: Runner) -> Branch:
+    """Return what is on the evidence branch of ``runner``'s world."""
+    branch = Branch(trusted=dict(runner.world.trusted))
+    for entry in (entry for entries in runner.world.ledger.rounds for entry in entries):
+        branch.statements[entry.path] = entry.envelope
+        branch.blobs.update(entry.blobs)
+        branch.heads[entry.node] = entry.head
+    return branch
+
+
+@pytest.fixture
+def branch() -> Branch:
+    return branch_of(at_stage(Stage.MEMBER))
+
+
+def test_an_honest_branch_has_no_flaw_and_its_verdicts_come_out_the_same(branch: Branch) -> None:
+    found = branch.audit()
+    assert found.flaws == []
+    assert found.verdicts == 1
+    assert [record.event.value for record in found.records] == [
+        "assigned", "appraised", "released", "admitted", "confirmed",
+    ]  # fmt: skip
+    assert found.heads == branch.heads
+
+
+def test_a_rejection_and_a_second_boot_are_audited_too() -> None:
+    runner = at_stage(Stage.MEMBER)
+    runner.world.machines["n1"].reboot()
+    runner.settle(quiet_rounds=LONG)
+    runner.world.machines["n1"].lie = Lie.CLAIMED_PCR
+    runner.settle(quiet_rounds=LONG)
+    found = branch_of(runner).audit()
+    assert found.flaws == []
+    assert found.verdicts > 2
+    assert {Event.REJECTED, Event.CONFIRMED} <= {record.event for record in found.records}
+
+
+def test_an_empty_branch_has_no_flaw() -> None:
+    found = Branch(trusted={}).audit()
+    assert (found.flaws, found.records, found.verdicts) == ([], [], 0)
+
+
+def test_a_record_signed_by_a_stranger_is_found(branch: Branch) -> None:
+    path = branch.path(Event.CONFIRMED)
+    branch.rewrite(path, key=STRANGER)
+    assert (path, "EnvelopeUntrusted") in branch.flaws()
+
+
+def test_a_dropped_record_breaks_the_chain(branch: Branch) -> None:
+    after = branch.path(Event.RELEASED)
+    del branch.statements[branch.path(Event.APPRAISED)]
+    assert (after, "ChainBroken") in branch.flaws()
+
+
+def test_a_dropped_last_record_contradicts_the_head(branch: Branch) -> None:
+    del branch.statements[branch.path(Event.CONFIRMED)]
+    assert branch.flaws() == [("nodes/n1/head.json", "HeadMismatch")]
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [{}, {"phase": Phase.FREE}, {"keys": {}}],
+    ids=["no-head", "another-phase", "fewer-keys"],
+)
+def test_a_head_that_is_not_the_sum_is_found(branch: Branch, heads: dict[str, Any]) -> None:
+    branch.heads = {"n1": branch.heads["n1"].model_copy(update=heads)} if heads else {}
+    assert branch.flaws() == [("nodes/n1/head.json", "HeadMismatch")]
+
+
+def test_a_head_without_records_is_found(branch: Branch) -> None:
+    branch.heads["n9"] = branch.heads["n1"].model_copy(update={"node": "n9"})
+    assert branch.flaws() == [("nodes/n9/head.json", "HeadMismatch")]
+
+
+def test_a_record_in_another_place_is_found(branch: Branch) -> None:
+    path = branch.path(Event.CONFIRMED)
+    branch.statements["statements/2026/03/03/n1-9.dsse.json"] = branch.statements.pop(path)
+    assert ("statements/2026/03/03/n1-9.dsse.json", "StatementMoved") in branch.flaws()
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [b"", b"\xff", b"[]", b"7", b'{"payload": 7}', b'{"payload":"!"}', b"[" * 100_000],
+    ids=["empty", "not-utf-8", "list", "number", "payload-a-number", "payload-not-base64", "deep"],
+)
+def test_a_file_that_is_no_envelope_is_found(branch: Branch, envelope: bytes) -> None:
+    branch.statements["statements/stray"] = envelope
+    assert branch.flaws() == [("statements/stray", "EnvelopeMalformed")]
+
+
+def test_a_file_that_is_no_statement_is_found(branch: Branch) -> None:
+    branch.statements["statements/stray"] = seal(b"{}", sign=EVIDENCE_KEY.sign, key_id="evidence")
+    assert branch.flaws() == [("statements/stray", "StatementMalformed")]
+
+
+def test_a_record_under_an_untrusted_commit_is_found(branch: Branch) -> None:
+    path = branch.add(Event.REJECTED, causes=("because",), commit="f" * 40)
+    assert (path, "CommitUntrusted") in branch.flaws()
+
+
+def test_a_step_that_cannot_be_is_found(branch: Branch) -> None:
+    path = branch.path(Event.ADMITTED)
+    branch.rewrite(path, event=Event.RELEASED)
+    last = branch.path(Event.CONFIRMED)
+    codes = dict(branch.flaws())
+    assert codes[last] == "ChainBroken"
+
+
+@pytest.mark.parametrize("event", [Event.RELEASED, Event.ADMITTED, Event.CONFIRMED])
+def test_keys_or_a_network_without_proof_in_the_same_attempt_are_found(event: Event) -> None:
+    branch = branch_of(at_stage(Stage.BOOTING))
+    path = branch.add(event, enclave="blue", attempt=branch.heads["n1"].attempt)
+    assert (path, "GateSkipped") in branch.flaws()
+
+
+def test_keys_for_another_attempt_than_the_proven_one_are_found(branch: Branch) -> None:
+    path = branch.add(Event.RELEASED, enclave="blue", attempt="another", keys={"common": 1})
+    assert (path, "GateSkipped") in branch.flaws()
+
+
+def test_a_key_to_a_node_that_nobody_heard_of_is_found(branch: Branch) -> None:
+    branch.statements.clear()
+    branch.heads.clear()
+    fresh = branch_of(at_stage(Stage.MEMBER))
+    path = fresh.path(Event.RELEASED)
+    record = fresh.record(path).model_copy(update={"sequence": 1, "previous": None})
+    payload = statement_bytes(record, endorsement="sha256:" + "0" * 64)
+    branch.statements[statement_path(record)] = seal(payload, sign=EVIDENCE_KEY.sign, key_id="evidence")
+    assert (statement_path(record), "GateSkipped") in branch.flaws()
+
+
+def _appraised(branch: Branch, **changes: Any) -> str:  # noqa: ANN401 - Appraisal's own fields
+    """Doctor the appraisal and sign it again; return its path."""
+    path = branch.path(Event.APPRAISED)
+    appraisal = branch.record(path).appraisal
+    assert appraisal is not None
+    branch.rewrite(path, appraisal=appraisal.model_copy(update=changes))
+    return path
+
+
+def test_a_verdict_that_the_evidence_does_not_give_is_found(branch: Branch) -> None:
+    appraisal = branch.record(branch.path(Event.APPRAISED)).appraisal
+    assert appraisal is not None
+    path = _appraised(branch, verdict=appraisal.verdict | {"ear.status": "affirming"})
+    assert (path, "VerdictDiffers") in branch.flaws()
+
+
+def test_an_appraisal_without_a_verdict_is_found(branch: Branch) -> None:
+    path = branch.path(Event.APPRAISED)
+    branch.rewrite(path, appraisal=None)
+    assert (path, "StatementMalformed") in branch.flaws()
+
+
+@pytest.mark.parametrize("changes", [{"policy": "no-such-policy"}, {"image": "no-such-image"}])
+def test_an_appraisal_by_what_the_commit_does_not_hold_is_found(branch: Branch, changes: dict[str, Any]) -> None:
+    assert (_appraised(branch, **changes), "RecordStray") in branch.flaws()
+
+
+@pytest.mark.parametrize("changes", [{"enclave": None}, {"attempt": None}])
+def test_an_appraisal_for_no_enclave_or_attempt_is_found(branch: Branch, changes: dict[str, Any]) -> None:
+    path = branch.path(Event.APPRAISED)
+    branch.rewrite(path, **changes)
+    assert (path, "RecordStray") in branch.flaws()
+
+
+def test_a_challenge_under_an_untrusted_commit_is_found(branch: Branch) -> None:
+    assert (_appraised(branch, challenge_commit="f" * 40), "CommitUntrusted") in branch.flaws()
+
+
+def _drop(blobs: dict[str, bytes], name: str) -> None:
+    del blobs[name]
+
+
+def _alter(blobs: dict[str, bytes], name: str) -> None:
+    blobs[name] += b" "
+
+
+@pytest.mark.parametrize("change", [_drop, _alter])
+def test_a_missing_or_altered_blob_is_found(branch: Branch, change: Callable[[dict[str, bytes], str], None]) -> None:
+    path = branch.path(Event.APPRAISED)
+    for name in list(branch.blobs):
+        whole = branch.blobs
+        branch.blobs = dict(whole)
+        change(branch.blobs, name)
+        assert (path, "BlobMissing") in branch.flaws()
+        branch.blobs = whole
+
+
+def test_an_appraisal_of_a_node_outside_the_inventory_is_found(branch: Branch) -> None:
+    commit, desired = next(iter(branch.trusted.items()))
+    kept = {name: node for name, node in desired.nodes.items() if name != "n1"}
+    branch.trusted = {commit: type(desired)(**{**_fields(desired), "nodes": kept})}
+    assert (branch.path(Event.APPRAISED), "RecordStray") in branch.flaws()
+
+
+def _fields(desired: DesiredState) -> dict[str, Any]:
+    return {name: getattr(desired, name) for name in desired.__slots__}
+
+
+def test_a_node_that_proves_itself_again_is_held_against_its_earlier_clock() -> None:
+    runner = at_stage(Stage.MEMBER)
+    runner.world.tick(BOOT_S)
+    runner.run()
+    branch = branch_of(runner)
+    appraisals = [r.appraisal for r in branch.audit().records if r.appraisal is not None]
+    assert [appraisal.previous is None for appraisal in appraisals] == [True, False]
+    assert appraisals[1].must_be_same_boot
+    assert branch.flaws() == []
