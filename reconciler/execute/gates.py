@@ -73,12 +73,14 @@ def check_receipts(node: str, *, session: Session | None, expected: Mapping[str,
 
 
 def check_airlock_is_own(node: str, *, power: PowerState, others: Mapping[str, PortState], vlan: int) -> None:
-    """Gate 5: the node is off, and nobody else is on ``vlan``; what is no plain access port carries every VLAN."""
+    """Gate 5: the node is off, and nobody else is on ``vlan``; a trunk or an unknown port may carry it."""
     if power is not PowerState.OFF:
         raise _shut(node, f"its power is {power.value.lower()}, not known to be off", reason="GatePower")
-    shared = sorted(port for port, state in others.items() if state.is_access(vlan) or state.mode is PortMode.OTHER)
+    shared = sorted(port for port, state in others.items() if state.vlan == vlan or state.mode is not PortMode.ACCESS)
     if shared:
-        raise _shut(node, f"port {shared[0]} carries its airlock's VLAN {vlan}", reason="GateAirlockShared")
+        raise _shut(
+            node, f"port {shared[0]} is not known to be outside its airlock's VLAN {vlan}", reason="GateAirlockShared"
+        )
 
 
 def check_may_boot(

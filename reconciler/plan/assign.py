@@ -44,11 +44,12 @@ def assign_nodes(desired: DesiredState, heads: Mapping[str, Head | None]) -> Ass
     shortfalls: list[Shortfall] = []
     able = {name for name, node in desired.nodes.items() if not is_barred(node, heads.get(name))}
     for name, enclave in sorted(desired.enclaves.items()):
-        for node in enclave.spec.nodes.names or ():
-            if node in able:
-                taken.setdefault(node, name)
-            else:
-                shortfalls.append(_shortfall(name, enclave, 0, f"node {node} is rejected"))
+        names = enclave.spec.nodes.names or ()
+        given = [node for node in names if node in able]
+        taken |= dict.fromkeys(given, name)
+        shortfalls += [
+            _shortfall(name, enclave, len(given), f"node {node} is rejected") for node in names if node not in able
+        ]
     for name, enclave in sorted(desired.enclaves.items()):
         count = enclave.spec.nodes.count
         if count is None:

@@ -240,8 +240,10 @@ def test_gate_5_is_shut_unless_the_node_is_known_to_be_off(power: PowerState) ->
     assert _reason(gates.check_airlock_is_own, "n1", **options) == "GatePower"
 
 
-def test_gate_5_is_shut_while_somebody_else_is_in_the_airlock() -> None:
-    options: dict[str, Any] = {"power": PowerState.OFF, "others": {"swp3": access(101)}, "vlan": 101}
+@pytest.mark.parametrize("other", [access(101), TRUNK, UNKNOWN_PORT], ids=["in-the-airlock", "a-trunk", "unknown"])
+def test_gate_5_is_shut_unless_every_other_port_is_known_to_be_elsewhere(other: PortState) -> None:
+    others = {"swp2": access(999), "swp3": other}
+    options: dict[str, Any] = {"power": PowerState.OFF, "others": others, "vlan": 101}
     assert _reason(gates.check_airlock_is_own, "n1", **options) == "GateAirlockShared"
 
 
