@@ -23,13 +23,16 @@ def build(
     out: Annotated[Path, typer.Option(help="Folder that the image is written to, named by its digest.")],
     overlay: Annotated[Path | None, typer.Option(help="Folder of files to add to the initramfs.")] = None,
     cmdline: Annotated[str, typer.Option(help="Words to add to the kernel's command line.")] = "",
+    cache: Annotated[Path | None, typer.Option(help="Where ingredients are kept (default: XDG cache).")] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Look for newer Debian packages.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Build a UKI from Debian's kernel and stub, with the agent in its initramfs."""
     from reconciler.image.build import Recipe, default_cache
     from reconciler.image.build import build as build_image
 
-    built = build_image(Recipe(pin=pin, overlay=overlay, extra=cmdline), out=out, cache=default_cache())
+    recipe = Recipe(pin=pin, overlay=overlay, extra=cmdline)
+    built = build_image(recipe, out=out, cache=cache or default_cache(), refresh=refresh)
     if output is Output.JSON:
         typer.echo(json.dumps({"path": str(built.path), "size": built.size} | document(built.measurements), indent=2))
     else:

@@ -130,7 +130,7 @@ def serving(service: NodeService, folder: Path) -> Iterator[NodeService]:
     pem.write_bytes(private + certificate.public_bytes(Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service))
+    server = ThreadingHTTPServer(("127.0.0.1", service.port), _handler(service))
     server.socket = context.wrap_socket(server.socket, server_side=True)
     service.port = int(server.server_address[1])
     service.pin = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
