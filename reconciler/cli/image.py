@@ -19,6 +19,7 @@ OutputOption = Annotated[Output, typer.Option("--output", "-o")]
 
 @app.command()
 def build(
+    *,
     pin: Annotated[str, typer.Option(help="SHA-256 (hex) of the attestation service's certificate in DER.")],
     out: Annotated[Path, typer.Option(help="Folder that the image is written to, named by its digest.")],
     overlay: Annotated[Path | None, typer.Option(help="Folder of files to add to the initramfs.")] = None,
