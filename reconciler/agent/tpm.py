@@ -182,7 +182,7 @@ class Tpm:
 def _translated(action: str) -> Iterator[None]:
     try:
         yield
-    except TSS2_Exception as error:
+    except (TSS2_Exception, ValueError) as error:  # ValueError: tpm2-pytss itself found an argument too long
         raise DeviceError(
             "tpm", f"cannot {action}: {cut(str(error))}", reason="TpmRefused", hint="is a TPM 2.0 there, and free?"
         ) from error
