@@ -63,7 +63,7 @@ def _changes(head: Head, record: Record) -> dict[str, Any]:
             changes = {"confirmed_at": record.recorded_at}
         case Event.REJECTED:
             changes = _boot_fields() | {"phase": Phase.REJECTED, "rejection": record.sequence}
-        case Event.RETURNED:
+        case Event.RETURNED:  # pragma: no branch  # mypy: the match is exhaustive
             left = dict.fromkeys(("enclave", "attempt", "image", "assigned_at", "rejection"))
             changes = _boot_fields() | left | {"phase": Phase.FREE, "keys": {}}
     return changes

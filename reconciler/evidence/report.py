@@ -32,7 +32,7 @@ def describe(verdict: Verdict) -> dict[str, Any]:
         case Accepted():
             clock = {f.name: str(getattr(verdict.clock, f.name)) for f in fields(verdict.clock)}
             return document | {"verdict": "accepted", "ephemeral": verdict.ephemeral, "clock": clock}
-        case Rejected():
+        case Rejected():  # pragma: no branch  # mypy: the match is exhaustive
             return document | {"verdict": "rejected", "reasons": [_reason(reason) for reason in verdict.reasons]}
 
 
@@ -40,7 +40,7 @@ def _status(verdict: Verdict) -> Trustworthiness:
     match verdict:
         case Rejected():
             return Trustworthiness.CONTRAINDICATED
-        case Accepted():
+        case Accepted():  # pragma: no branch  # mypy: the match is exhaustive
             tiers: list[Trustworthiness] = [getattr(verdict.vector, f.name) for f in fields(Vector)]
             return max(tiers)
 

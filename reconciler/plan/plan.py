@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
 from reconciler.plan.actions import Action
@@ -66,8 +65,6 @@ def _action(action: Action) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # walks values of any type
     """Return ``value`` made of JSON types."""
-    if isinstance(value, Enum):
-        return value.value
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, (str, int, float, type(None))):

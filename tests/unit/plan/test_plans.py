@@ -14,7 +14,7 @@ from reconciler.model.observed import UNKNOWN_PORT, PowerState
 from reconciler.plan.actions import Action, RecordEvidence, ReleaseKeys
 from reconciler.plan.plan import Plan
 from reconciler.plan.planner import fingerprint, plan
-from tests.support.sites import EnclaveShape, site
+from tests.support.sites import EnclaveShape, NodeShape, site
 from tests.support.softtpm import Lie
 from tests.support.stages import BLUE, BOOT_S, Stage, at_stage, verdicts_of
 from tests.support.world_switch import access
@@ -218,3 +218,28 @@ def test_the_fingerprint_is_of_facts_and_not_of_the_time() -> None:
     assert fingerprint(replace(observed, observed_at=observed.observed_at + timedelta(days=1))) == fingerprint(observed)
     seen = replace(observed.nodes["n2"], power=PowerState.UNKNOWN)
     assert fingerprint(replace(observed, nodes={**observed.nodes, "n2": seen})) != fingerprint(observed)
+
+
+def test_a_stranger_that_is_on_loses_its_network_first_and_is_not_returned_again() -> None:
+    runner = at_stage(Stage.FRESH, desired=site(nodes=1))
+    runner.world.befall("power-button", node="n1")
+    runner.world.spoil_port("n1", state=access(200))
+    made = runner.draft().plan
+    assert _ids(made) == ["park/n1", "power-off/n1"]
+    assert made.actions[0].why == "nobody asks for it"
+
+
+def test_a_node_that_hangs_in_its_airlock_is_started_again_without_leaving_it() -> None:
+    runner = at_stage(Stage.BOOTING)
+    runner.world.befall("power-button", node="n1")
+    assert _ids(runner.draft().plan)[:3] == ["assign-image/n1", "power-on/n1", "attest/n1"]
+
+
+def test_a_cleared_node_is_returned_to_the_pool_before_it_joins() -> None:
+    runner = at_stage(Stage.MEMBER, desired=site(nodes=1, enclaves=[BLUE]))
+    runner.world.machines["n1"].lie = Lie.CLAIMED_PCR
+    runner.settle()
+    runner.world.trust(site(nodes=[NodeShape(cleared=99)], enclaves=[BLUE], revision=1))
+    made = runner.draft().plan
+    assert _ids(made)[:3] == ["return-to-pool/n1", "enter-airlock/n1", "assign-image/n1"]
+    assert made.actions[0].why == "a commit cleared its rejection"
