@@ -7,7 +7,7 @@ this instant. Each gate passes by returning and stays shut by raising TrustError
 2. It is recorded, and it is about the attempt that is served right now: this boot.
 3. For a network: the node is known to be on, and its ports are known to be in its own airlock.
 4. For a network: the node has shown that it holds every key of the enclave in its current version.
-5. For an airlock: the node is known to be off, and no other port of any switch carries the airlock's VLAN.
+5. For an airlock: the node is known to be off, and no other port of the zone may carry the airlock's VLAN.
 6. For power: the node's ports are known to be in its airlock, and what is served is recorded.
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from reconciler.attest.verdict import Accepted
-from reconciler.errors.taxonomy import TrustError
+from reconciler.errors.taxonomy import TransientError, TrustError
 from reconciler.model.observed import Assignment, PortMode, PortState, PowerState, Session
 from reconciler.model.record import Head
 from reconciler.plan.actions import Port

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from reconciler.attest.appraise import appraise
 from reconciler.attest.verdict import Rejected, Verdict
 from reconciler.model.desired import DesiredState
-from reconciler.model.observed import ObservedState
+from reconciler.model.observed import NodeObservation, ObservedState
 from reconciler.plan.expect import expectation_for
 
 ASKED_AGAIN = frozenset({"ClockNotSafe"})
 """Reasons that pass by themselves: after a hard power-off a TPM's clock is not safe until its next update, which says
-nothing against the node. Such evidence is not accepted either; the node is asked for newer."""
+nothing against the node. Such evidence is not accepted either; until the boot deadline the node is asked for newer."""
 
 
 def judge(desired: DesiredState, *, observed: ObservedState) -> Mapping[str, Verdict]:
@@ -22,10 +22,18 @@ def judge(desired: DesiredState, *, observed: ObservedState) -> Mapping[str, Ver
         expectation = expectation_for(desired, seen)
         if expectation is not None and seen.session is not None and seen.session.evidence is not None:
             verdict = appraise(seen.session.evidence, expectation=expectation)
-            if not _will_pass(verdict):
+            if not (_will_pass(verdict) and _is_young(desired, seen)):
                 verdicts[name] = verdict
     return verdicts
 
 
 def _will_pass(verdict: Verdict) -> bool:
     return isinstance(verdict, Rejected) and {reason.code for reason in verdict.reasons} <= ASKED_AGAIN
+
+
+def _is_young(desired: DesiredState, seen: NodeObservation) -> bool:
+    """Return whether the evidence came before the boot deadline of its attempt."""
+    evidence = seen.session.evidence if seen.session else None
+    if evidence is None or seen.assignment is None:
+        return False
+    return evidence.received_at - seen.assignment.assigned_at < desired.repository.spec.boot_deadline

@@ -21,7 +21,7 @@ from tests.support.world_line import Crash
 from tests.support.world_switch import access
 
 EVIDENCE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-MAX_ROUNDS = 60
+MAX_ROUNDS = 80
 ROUND_S = 20
 LONG = 8
 
