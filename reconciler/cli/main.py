@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
 import typer
 
 from reconciler.errors.taxonomy import RingfenceError
+
+_GC_THRESHOLD = 50_000
+"""Commands are short and import much that lives as long as they do: looking for garbage early finds none."""
 
 app = typer.Typer(
     name="ringfence",
@@ -30,6 +34,7 @@ def _assemble() -> None:
 
 def main() -> None:
     """Run the command line; the first of the two top seams where errors end."""
+    gc.set_threshold(_GC_THRESHOLD)
     _assemble()
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] if debug else sys.argv[1:]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reconciler.errors.taxonomy import RingfenceError
+
 if TYPE_CHECKING:
     from reconciler.cli.wiring import Workshop
     from reconciler.daemon.loop import Result, Stage, Watcher
@@ -37,10 +39,17 @@ class Output(StrEnum):
 
 
 def _open(repo: Path, settings: Path | None) -> Workshop:
-    from reconciler.cli.wiring import Workshop
-    from reconciler.daemon.settings import load_settings
+    from reconciler.drivers.ipmi.pool import WorkerPool
 
-    return Workshop(repo, settings=load_settings(settings))
+    pool = WorkerPool()  # The workers start up while this process imports what it needs.
+    try:
+        from reconciler.cli.wiring import Workshop
+        from reconciler.daemon.settings import load_settings
+
+        return Workshop(repo, settings=load_settings(settings), pool=pool)
+    except RingfenceError:
+        pool.close()
+        raise
 
 
 def plan(

@@ -37,8 +37,8 @@ def now() -> datetime:
 class Workshop:
     """Everything that the commands which touch the world need, opened once and closed at the end."""
 
-    def __init__(self, repository: Path, *, settings: Settings) -> None:
-        """Open the stores; devices are reached when a pass first needs them."""
+    def __init__(self, repository: Path, *, settings: Settings, pool: WorkerPool) -> None:
+        """Open the stores; devices are reached when a pass first needs them. ``pool`` is closed with it."""
         self._closing = ExitStack()
         self._settings = settings
         self._key = EvidenceKey(settings.evidence_key)
@@ -48,7 +48,7 @@ class Workshop:
         self.desk = SpoolDesk(self._database)
         self._boot = SpoolBootService(self._database, images=settings.images)
         self._custodian = AgeCustodian(settings.keystore, identity=settings.age_identity)
-        self._pool = WorkerPool()
+        self._pool = pool
         self._closing.callback(self._pool.close)
         self._credentials = load_credentials(settings.credentials)
         self._switches: dict[str, tuple[Switch, OpenVswitch]] = {}
