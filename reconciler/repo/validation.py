@@ -108,11 +108,11 @@ def _tell_pattern(context: Mapping[str, object], _value: object) -> _Told:
 
 
 def _tell_least(context: Mapping[str, object], value: object) -> _Told:
-    return _Told("OutOfRange", f"is {value}; the least is {context['ge']}", "")
+    return _Told("OutOfRange", f"is {value}; the least is {context['ge']}", f"write {context['ge']} or more")
 
 
 def _tell_most(context: Mapping[str, object], value: object) -> _Told:
-    return _Told("OutOfRange", f"is {value}; the most is {context['le']}", "")
+    return _Told("OutOfRange", f"is {value}; the most is {context['le']}", f"write {context['le']} or less")
 
 
 def _tell_choice(context: Mapping[str, object], value: object) -> _Told:
