@@ -242,9 +242,10 @@ class Monitor:
         plugged = machine.name if machine else "nothing"
         self._require(plugged == node, f"{act}, but {plugged} is plugged in")
         wanted = self.world.desired.enclaves[enclave].spec.keys if enclave in self.world.desired.enclaves else ()
-        held = {name for name, _ in machine.agent.keys} if machine and machine.agent else set()
-        is_boot_seen = machine is None or machine.last_contact_boot == machine.boots
-        self._require(not is_boot_seen or held >= set(wanted), f"{act} without the keys {sorted(set(wanted) - held)}")
+        agent = machine.agent if machine else None
+        if agent is not None:  # An agent that was killed a moment ago cannot be told from one that was not.
+            missing = sorted(set(wanted) - {name for name, _ in agent.keys})
+            self._require(not missing, f"{act} without the keys {missing}")
 
     def _acknowledged(self, node: str) -> list[str]:
         """Return the nonces of the node's acknowledged, recorded acceptances in this attempt."""
