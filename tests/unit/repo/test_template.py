@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -226,10 +225,14 @@ def test_locked_branch_says_so(tmp_path: Path) -> None:
     assert caught.value.reason == "GitLocked"
 
 
-def test_slow_git_is_given_up(tmp_path: Path) -> None:
-    repo = GitRepo(tmp_path)
+def test_slow_git_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "bin" / "git"
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
     with pytest.raises(TransientError) as caught:
-        Git(repo.path, deadline_s=0.0001).head("main")
+        Git(tmp_path, deadline_s=0.2).head("main")
     assert caught.value.reason == "GitTimeout"
 
 
@@ -244,21 +247,3 @@ def test_unusable_evidence_key_is_an_input_error(tmp_path: Path, kind: str) -> N
     with pytest.raises(InputError) as caught:
         EvidenceKey(path)
     assert caught.value.reason == "BadEvidenceKey"
-
-
-def test_loading_a_small_repository_takes_a_fraction_of_a_second(tmp_path: Path) -> None:
-    repo = GitRepo(tmp_path)
-    trust = {"trust/allowed_signers": repo.allowed("alice", "carol")}
-    commit = repo.commit({**FILES, **trust}, signer="alice")
-    program = (
-        "import sys; from pathlib import Path; from reconciler.repo.git import Git\n"
-        "from reconciler.repo.snapshot import read_commit; from reconciler.repo.desired import load_desired\n"
-        "load_desired(read_commit(Git(Path(sys.argv[1])), sys.argv[2])); assert 'git' not in sys.modules\n"
-    )
-    times = []
-    for _ in range(3):
-        started = time.monotonic()
-        subprocess.run([sys.executable, "-c", program, str(repo.path), commit], check=True, timeout=30, cwd=TOP)
-        times.append(time.monotonic() - started)
-    # The bar is 0.3 s on an idle machine; a busy one gets some slack.
-    assert min(times) < 1.0
