@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from reconciler.attest.verdict import Accepted
-from reconciler.errors.taxonomy import TransientError, TrustError
+from reconciler.errors.taxonomy import TrustError
 from reconciler.model.observed import Assignment, PortMode, PortState, PowerState, Session
 from reconciler.model.record import Head
 from reconciler.plan.actions import Port
