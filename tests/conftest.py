@@ -15,7 +15,7 @@ settings.register_profile(
 )
 settings.register_profile(
     "ci",
-    max_examples=300,
+    max_examples=120,
     deadline=None,
     database=None,
     print_blob=True,
