@@ -53,7 +53,8 @@ say ringfence lab probe n1 --to 10.20.0.10:80
 say ringfence lab probe n3 --to 10.20.0.10:80 || true
 
 title "5. A second reconcile finds nothing to do"
-time inside ringfence reconcile --repo "$state"
+show time ringfence reconcile --repo "$state"
+ringfence lab exec -- bash -c 'time ringfence reconcile --repo "$1"' bash "$state"
 
 title "6. A third machine boots a changed image"
 say ringfence lab tamper n3
@@ -62,7 +63,7 @@ commit -m "blue: three nodes"
 inside ringfence reconcile --repo "$state" || true
 say ringfence explain node/n3 --repo "$state"
 inside ringfence status --repo "$state"
-inside ringfence status --repo "$state" -o json >"$demo/status.json"
+ringfence lab exec -- ringfence status --repo "$state" -o json >"$demo/status.json"
 
 title "7. A commit removes blue"
 git -C "$state" rm -q tenants/blue/enclaves/blue.yaml
