@@ -19,6 +19,7 @@ from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.desk import SpoolDesk
 from reconciler.errors.taxonomy import InputError
 from reconciler.execute.passes import Engine
+from reconciler.execute.recall import PowerRecall
 from reconciler.ports.site import Site
 from reconciler.repo.git import Git
 from reconciler.repo.signing import EvidenceKey
@@ -54,6 +55,7 @@ class Workshop:
         self._switches: dict[str, tuple[Switch, OpenVswitch]] = {}
         self._powers: dict[str, tuple[Node, IpmiPower]] = {}
         self._lock = threading.Lock()
+        self._recall = PowerRecall()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -79,7 +81,14 @@ class Workshop:
             custodian=self._custodian,
             ledger=self.source.ledger,
         )
-        return Engine(site=site, sign=self._key.sign, key_id=self._key.key_id, now=now, workers=WORKERS)
+        return Engine(
+            site=site,
+            sign=self._key.sign,
+            key_id=self._key.key_id,
+            now=now,
+            workers=WORKERS,
+            recall=self._recall,
+        )
 
     def _switch(self, name: str, document: Switch) -> OpenVswitch:
         known = self._switches.get(name)

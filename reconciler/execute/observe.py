@@ -11,16 +11,22 @@ from datetime import datetime
 
 from reconciler.errors.taxonomy import DeviceError, TransientError, TrustError
 from reconciler.execute.concurrency import map_all
+from reconciler.execute.recall import PowerRecall
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import UNKNOWN_PORT, NodeObservation, ObservedState, PortState, PowerState
 from reconciler.ports.site import Site
 
 
-def observe(site: Site, *, desired: DesiredState, now: datetime, workers: int) -> ObservedState:
-    """Return what the site says of everything that ``desired`` names; ``workers`` devices are asked at once."""
+def observe(
+    site: Site, *, desired: DesiredState, now: datetime, workers: int, recall: PowerRecall | None = None
+) -> ObservedState:
+    """Return what the site says of everything that ``desired`` names; ``workers`` devices are asked at once.
+
+    With ``recall`` a BMC that answered a moment ago is not asked again.
+    """
     names = sorted(desired.nodes)
     ports = dict(map_all(lambda name: (name, _ports(site, desired, name)), sorted(desired.switches), workers=workers))
-    power = dict(map_all(lambda name: (name, _power(site, name)), names, workers=workers))
+    power = dict(map_all(lambda name: (name, _power(site, name, now=now, recall=recall)), names, workers=workers))
     assignments, sessions, heads = site.boot.assignments(), site.desk.sessions(), site.ledger.heads()
     nodes = {
         name: NodeObservation(
@@ -58,11 +64,17 @@ def _ports(site: Site, desired: DesiredState, name: str) -> Mapping[str, PortSta
     return {port: seen.get(port, UNKNOWN_PORT) for port in ports}
 
 
-def _power(site: Site, name: str) -> PowerState:
+def _power(site: Site, name: str, *, now: datetime, recall: PowerRecall | None) -> PowerState:
+    remembered = recall.state(name, now=now) if recall else None
+    if remembered is not None:
+        return remembered
     try:
-        return site.powers[name].status()
+        state = site.powers[name].status()
     except (TransientError, DeviceError):
-        return PowerState.UNKNOWN
+        state = PowerState.UNKNOWN
+    if recall is not None:
+        recall.note(name, state, at=now)
+    return state
 
 
 def _versions(site: Site, desired: DesiredState, nodes: Mapping[str, NodeObservation]) -> Mapping[str, int]:

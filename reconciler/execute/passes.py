@@ -11,10 +11,12 @@ from reconciler.execute.actuator import Actuator
 from reconciler.execute.judge import judge
 from reconciler.execute.observe import observe
 from reconciler.execute.outcome import Outcome
+from reconciler.execute.recall import PowerRecall
 from reconciler.execute.records import Occasion
 from reconciler.execute.walk import Watch, walk
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState
+from reconciler.plan.actions import Action, PowerOff, PowerOn
 from reconciler.plan.plan import Plan
 from reconciler.plan.planner import plan
 from reconciler.ports.site import Site
@@ -34,7 +36,7 @@ class Engine:
     """What passes are made with: the site, the evidence signer, the clock, and how many devices at once.
 
     ``sign`` makes raw Ed25519 signatures with the evidence key ``key_id``. One worker means one thing at a time, in
-    plan order.
+    plan order. With ``recall`` a BMC that answered a moment ago is not asked again for a plan.
     """
 
     site: Site
@@ -42,11 +44,12 @@ class Engine:
     key_id: str
     now: Callable[[], datetime]
     workers: int
+    recall: PowerRecall | None = None
 
     def draft(self, desired: DesiredState) -> Draft:
         """Observe, judge and plan; nothing is touched."""
         now = self.now()
-        observed = observe(self.site, desired=desired, now=now, workers=self.workers)
+        observed = observe(self.site, desired=desired, now=now, workers=self.workers, recall=self.recall)
         verdicts = judge(desired, observed=observed)
         return Draft(
             desired=desired, observed=observed, plan=plan(desired, observed=observed, verdicts=verdicts, now=now)
@@ -61,4 +64,10 @@ class Engine:
         author = Author(sign=self.sign, key_id=self.key_id, commit=draft.desired.commit, tree=draft.desired.tree)
         occasion = Occasion(desired=draft.desired, observed=draft.observed, now=self.now)
         actuator = Actuator(self.site, author=author, occasion=occasion)
-        return walk(draft.plan, actuate=actuator.actuate, watch=watch, workers=self.workers)
+
+        def actuate(action: Action) -> Outcome:
+            if self.recall is not None and isinstance(action, PowerOff | PowerOn):
+                self.recall.forget(action.subject)
+            return actuator.actuate(action)
+
+        return walk(draft.plan, actuate=actuate, watch=watch, workers=self.workers)

@@ -1,0 +1,38 @@
+"""What was read of a machine's power a moment ago, so that a pass woken by a node need not ask every BMC again.
+
+Only for planning: a gate always reads anew. What a BMC did not tell is not remembered, and an action on a node's power
+makes what is remembered of it void.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from reconciler.model.observed import PowerState
+
+LASTS = timedelta(seconds=3)
+"""Longer than a node takes from evidence to acknowledgement, shorter than any machine's start."""
+
+
+class PowerRecall:
+    """The newest known power state of each node, and when it was read."""
+
+    def __init__(self) -> None:
+        """Know nothing."""
+        self._read: dict[str, tuple[datetime, PowerState]] = {}
+
+    def note(self, node: str, state: PowerState, *, at: datetime) -> None:
+        """Remember what was read; UNKNOWN is forgotten instead."""
+        if state is PowerState.UNKNOWN:
+            self.forget(node)
+        else:
+            self._read[node] = (at, state)
+
+    def forget(self, node: str) -> None:
+        """Remember nothing of ``node``."""
+        self._read.pop(node, None)
+
+    def state(self, node: str, *, now: datetime) -> PowerState | None:
+        """Return what was read of ``node`` within the last moments, None if it has to be read again."""
+        at, state = self._read.get(node, (now - LASTS, None))
+        return state if timedelta(0) <= now - at < LASTS else None
