@@ -90,14 +90,14 @@ def _recipe_digest() -> str:
     recipe = {
         "packages": [KERNEL_META, *PACKAGES],
         "distributions": [f"{name}=={importlib.metadata.version(name)}" for name in _DISTRIBUTIONS],
-        "libraries": [_digest(file) for name in _DISTRIBUTIONS for file in _libraries(name)],
+        "libraries": [_digest(file) for name in _DISTRIBUTIONS for file in _native_files(name)],
         "imports": imports,
         "room": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(room.glob("*.py"))},
     }
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode("utf-8")).hexdigest()
 
 
-def _libraries(distribution: str) -> list[Path]:
+def _native_files(distribution: str) -> list[Path]:
     """Return a distribution's compiled files: one built here differs from one built in another place."""
     files = importlib.metadata.files(distribution) or []
     return sorted(Path(str(file.locate())) for file in files if file.suffix == ".so")
