@@ -31,7 +31,8 @@ imports:
 
 unit: ## Unit, property, contract, scenario and architecture tests; branch coverage of the pure rooms at 100 %
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --hypothesis-profile=$${PROFILE:-ci} tests/unit tests/properties tests/contracts tests/scenarios tests/architecture
+	@$(BIN)/coverage run -m pytest tests/unit
+	@$(BIN)/python -m pytest --hypothesis-profile=$${PROFILE:-ci} tests/properties tests/contracts tests/scenarios tests/architecture
 	@$(BIN)/coverage report --include='reconciler/errors/*,reconciler/model/*,reconciler/ports/*,reconciler/attest/*,reconciler/evidence/*,reconciler/keys/*,reconciler/plan/*' --skip-covered --show-missing --fail-under=100
 
 conformance: ## Check against others' vectors (VECTORS=folder)
