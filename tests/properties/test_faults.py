@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,23 +58,29 @@ def test_misfortunes_of_machines_and_cables_never_open_a_gate(
     history=histories(max_nodes=3),
     broken=st.lists(faults(), max_size=3),
     story=st.lists(
-        st.tuples(st.one_of(st.none(), misfortunes()), st.sampled_from((0, 5, 20, 60)), st.integers(1, 200)),
+        st.tuples(
+            st.one_of(st.none(), misfortunes()), st.integers(0, 12), st.sampled_from((0, 5, 20, 60)), st.integers(1, 80)
+        ),
         min_size=2,
         max_size=12,
     ),
 )
 def test_everything_at_once_never_opens_a_gate(
-    history: History, broken: list[Fault], story: list[tuple[Misfortune | None, int, int]]
+    history: History, broken: list[Fault], story: list[tuple[Misfortune | None, int, int, int]]
 ) -> None:
     world = World(history.commits[0])
     runner = Runner(world)
     world.line.faults = broken
     names = sorted(world.machines)
-    for index, (misfortune, wait, crash_at) in enumerate(story):
+    for index, (misfortune, point, wait, crash_at) in enumerate(story):
         world.trust(history.commits[index * len(history.commits) // len(story)])
+        meanwhile = {}
         if misfortune is not None:
-            world.befall(misfortune.what, node=names[misfortune.node % len(names)])
-        runner.run(crash_at=crash_at if crash_at < 30 else None)
+            happens = partial(world.befall, misfortune.what, node=names[misfortune.node % len(names)])
+            meanwhile[point] = happens
+            if point == 0:
+                happens()
+        runner.run(crash_at=crash_at if crash_at < 20 else None, meanwhile=meanwhile)
         world.tick(wait)
     world.line.faults.clear()
     world.trust(history.commits[-1])

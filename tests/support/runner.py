@@ -7,8 +7,9 @@ at the reconciler's opinion.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -24,6 +25,7 @@ EVIDENCE_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 MAX_ROUNDS = 80
 ROUND_S = 20
 LONG = 8
+_NOTHING: Mapping[int, Callable[[], None]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +54,13 @@ class Runner:
         self.world.start_process()
         return self._engine.draft(self.world.desired)
 
-    def run(self, *, crash_at: int | None = None) -> Pass:
-        """Make one pass in a fresh process that dies at point ``crash_at``."""
+    def run(self, *, crash_at: int | None = None, meanwhile: Mapping[int, Callable[[], None]] = _NOTHING) -> Pass:
+        """Make one pass in a fresh process that dies at point ``crash_at``.
+
+        ``meanwhile`` is what happens in the world when the pass comes to a point.
+        """
         self.world.start_process(crash_at=crash_at)
+        self.world.line.interrupts.update(meanwhile)
         before = len(self.world.line.effects)
         try:
             draft = self._engine.draft(self.world.desired)
