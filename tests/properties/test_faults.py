@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,13 +136,15 @@ def test_a_bmc_frozen_at_on_keeps_a_leaver_from_being_free() -> None:
     assert_settled(world)
 
 
-def test_a_machine_whose_bmc_only_pretends_to_cut_its_power_does_not_join_another_enclave() -> None:
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_machine_whose_bmc_only_pretends_to_cut_its_power_does_not_join_another_enclave(*, is_frozen: bool) -> None:
     world = World(_blue())
     runner = Runner(world)
     runner.settle()
     boots = world.machines["n1"].boots
-    frozen = Fault(device="power/n1", operation="turn_o*", kind=FaultKind.LIE, times=FOREVER)
-    world.line.faults.append(frozen)
+    world.line.faults.append(Fault(device="power/n1", operation="turn_o*", kind=FaultKind.LIE, times=FOREVER))
+    if is_frozen:
+        world.line.faults.append(Fault(device="power/n1", operation="status", kind=FaultKind.STALE, times=FOREVER))
     world.trust(site(nodes=1, enclaves=[EnclaveShape(name="green", count=1)], revision=1))
     for _ in range(20):
         runner.run()
@@ -171,5 +174,27 @@ def test_nobody_enters_an_airlock_while_another_port_is_a_trunk() -> None:
     world.spoil_port("n2")
     runner.run()
     assert not world.states_of("n1")[0].is_access(world.airlock_of("n1"))
+    runner.settle()
+    assert members_of(world, "blue") == ["n1"]
+
+
+@pytest.mark.parametrize("device", ["power/n1", "switch/tor-1"])
+@pytest.mark.parametrize("kind", [FaultKind.TRANSIENT, FaultKind.UNKNOWN])
+def test_a_device_that_falls_silent_between_the_plan_and_the_admission_keeps_the_gate_shut(
+    device: str, kind: FaultKind
+) -> None:
+    world = World(_blue())
+    runner = Runner(world)
+    runner.run()
+    world.tick(40)
+    runner.run()
+    world.tick(5)
+    operation = "status" if device.startswith("power") else "read_ports"
+    world.line.faults.append(Fault(device=device, operation=operation, kind=kind, skip=1, times=FOREVER))
+    plan = runner.run().plan
+    assert plan is not None
+    assert [action.id for action in plan.actions] == ["admit/n1", "confirm/n1"]
+    assert not world.states_of("n1")[0].is_access(200)
+    world.line.faults.clear()
     runner.settle()
     assert members_of(world, "blue") == ["n1"]
