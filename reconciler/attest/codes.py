@@ -91,9 +91,24 @@ CODES: Mapping[str, Code] = MappingProxyType(
                 "the machine was not reset since it was last accepted",
                 "power cycle the node",
             ),
-            ("BootLost", _EVERYTHING, "the machine was reset since it was admitted", "it joins anew, by itself"),
-            ("Resumed", _EVERYTHING, "the machine slept since it was admitted", "it joins anew, by itself"),
-            ("NoEarlierBoot", _EVERYTHING, "a member has no earlier accepted quote", "it joins anew, by itself"),
+            (
+                "BootLost",
+                _EVERYTHING,
+                "the machine was reset since it was admitted",
+                "clear the node by a commit; it then joins anew",
+            ),
+            (
+                "Resumed",
+                _EVERYTHING,
+                "the machine slept since it was admitted",
+                "clear the node by a commit; it then joins anew",
+            ),
+            (
+                "NoEarlierBoot",
+                _EVERYTHING,
+                "a member has no earlier accepted quote",
+                "clear the node by a commit; it then joins anew",
+            ),
             ("TpmFirmwareChanged", _EVERYTHING, "the TPM's firmware is not the one last accepted", _FIRMWARE),
             # The event log.
             ("EventLogMalformed", _BOOT, "the event log cannot be parsed", _BYTES),
