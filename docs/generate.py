@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reconciler.attest.codes import CODES, Claim
+from reconciler.attest.claims import Claim
+from reconciler.attest.codes import CODES
 from reconciler.errors.taxonomy import RingfenceError
 from reconciler.model.phase import STEPS, to_mermaid
 

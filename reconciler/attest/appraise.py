@@ -15,19 +15,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from reconciler.attest.attestation_key import check_attestation_key
-from reconciler.attest.clock import check_clock
-from reconciler.attest.codes import CODES, Claim
-from reconciler.attest.credential import check_activation
-from reconciler.attest.endorsement import check_endorsement, ek_name
-from reconciler.attest.eventlog import FormatError, parse_event_log, replay
+from reconciler.attest.claims import Claim
+from reconciler.attest.codes import CODES
+from reconciler.attest.endorsement.ek import check_endorsement, ek_name
+from reconciler.attest.eventlog.firmware import check_firmware, check_secure_boot
+from reconciler.attest.eventlog.grammar import check_grammar, find_secure_boot
+from reconciler.attest.eventlog.log import FormatError, parse_event_log, replay
+from reconciler.attest.eventlog.measured import check_image, check_replay
 from reconciler.attest.expectation import Expectation
-from reconciler.attest.firmware import check_firmware, check_secure_boot
-from reconciler.attest.grammar import check_grammar, find_secure_boot
-from reconciler.attest.measured import check_image, check_replay
-from reconciler.attest.public import PublicArea, PublicKey, name_of, parse_public, qualified_name
-from reconciler.attest.quote import Quote, check_quote
 from reconciler.attest.reader import MalformedError
+from reconciler.attest.tpm.attestation_key import check_attestation_key
+from reconciler.attest.tpm.clock import check_clock
+from reconciler.attest.tpm.credential import check_activation
+from reconciler.attest.tpm.public import PublicArea, PublicKey, name_of, parse_public, qualified_name
+from reconciler.attest.tpm.quote import Quote, check_quote
 from reconciler.attest.verdict import Accepted, Reason, Rejected, Trustworthiness, Vector
 from reconciler.model.binding import qualifying_data
 from reconciler.model.submission import Evidence

@@ -11,7 +11,7 @@ import typer
 from reconciler.cli.operate import Output
 
 if TYPE_CHECKING:
-    from reconciler.attest.uki import ImageMeasurements
+    from reconciler.attest.prediction.uki import ImageMeasurements
 
 app = typer.Typer(help="Node images: unified kernel images, measured whole.", no_args_is_help=True)
 OutputOption = Annotated[Output, typer.Option("--output", "-o")]
@@ -47,7 +47,7 @@ def predict(
     name: Annotated[str, typer.Option(help="With text output: the name in the Image document.")] = "worker",
 ) -> None:
     """Say what booting an image measures, as the Image document that goes into the repository."""
-    from reconciler.attest.uki import predict as predict_image
+    from reconciler.attest.prediction.uki import predict as predict_image
     from reconciler.errors.taxonomy import InputError
 
     try:

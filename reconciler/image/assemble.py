@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-from reconciler.attest.pe import parse_pe
+from reconciler.attest.prediction.pe import parse_pe
 from reconciler.errors.taxonomy import InputError
 
 _SECTION = struct.Struct("<8sIIIIIIHHI")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import reconciler
-from reconciler.attest.uki import ImageMeasurements, predict
+from reconciler.attest.prediction.uki import ImageMeasurements, predict
 from reconciler.errors.taxonomy import InputError
 from reconciler.image.assemble import assemble
 from reconciler.image.base import Base, agent_sources, load_base, manifest

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.attest.certificate import parse_certificate, parse_pem
-from reconciler.attest.endorsement import check_endorsement
+from reconciler.attest.endorsement.certificate import parse_certificate, parse_pem
+from reconciler.attest.endorsement.ek import check_endorsement
 from tests.conformance.vectors import data, names, needs_vectors
 
 pytestmark = needs_vectors

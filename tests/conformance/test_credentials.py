@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 
-from reconciler.attest.credential import identity_object
+from reconciler.attest.tpm.credential import identity_object
 from tests.conformance.vectors import document, needs_vectors
 
 pytestmark = needs_vectors

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from reconciler.attest.eventlog import FormatError, parse_event_log, replay
-from reconciler.attest.grammar import check_grammar
+from reconciler.attest.eventlog.grammar import check_grammar
+from reconciler.attest.eventlog.log import FormatError, parse_event_log, replay
 from reconciler.attest.reader import MalformedError
 from tests.conformance.vectors import data, document, names, needs_vectors
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from reconciler.attest.endorsement import ek_name, ek_public_key
-from reconciler.attest.public import PublicArea, parse_public, qualified_name
-from reconciler.attest.quote import check_quote, parse_quote
+from reconciler.attest.endorsement.ek import ek_name, ek_public_key
+from reconciler.attest.tpm.public import PublicArea, parse_public, qualified_name
+from reconciler.attest.tpm.quote import check_quote, parse_quote
 from tests.conformance.vectors import data, document, key_area, needs_vectors, serialized_pcrs
 from tests.support.lies import flip
 

@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from reconciler.attest.public import PublicArea
+from reconciler.attest.tpm.public import PublicArea
 
 FOLDER = Path(os.environ.get("VECTORS", "absent"))
 

@@ -28,9 +28,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from reconciler.attest.credential import SEED_LABEL, make_credential
-from reconciler.attest.endorsement import ek_public_key
-from reconciler.attest.public import name_of, parse_public
+from reconciler.attest.endorsement.ek import ek_public_key
+from reconciler.attest.tpm.credential import SEED_LABEL, make_credential
+from reconciler.attest.tpm.public import name_of, parse_public
 
 b64 = base64.b64decode
 

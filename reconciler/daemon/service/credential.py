@@ -11,10 +11,10 @@ import secrets
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from reconciler.attest.certificate import load_spki, parse_certificate
-from reconciler.attest.credential import SEED_LABEL, Credential, agree, identity_object, make_credential
-from reconciler.attest.public import PublicKey, ak_name
+from reconciler.attest.endorsement.certificate import load_spki, parse_certificate
 from reconciler.attest.reader import MalformedError
+from reconciler.attest.tpm.credential import SEED_LABEL, Credential, agree, identity_object, make_credential
+from reconciler.attest.tpm.public import PublicKey, ak_name
 from reconciler.drivers.spool.front import Issued
 
 _WHAT = "endorsement key"

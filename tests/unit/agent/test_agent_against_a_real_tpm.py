@@ -11,9 +11,9 @@ import pytest
 
 from reconciler.agent.__main__ import main
 from reconciler.agent.tpm import Tpm
-from reconciler.attest.endorsement import ek_name, ek_public_key
-from reconciler.attest.public import parse_public, qualified_name
-from reconciler.attest.quote import check_quote
+from reconciler.attest.endorsement.ek import ek_name, ek_public_key
+from reconciler.attest.tpm.public import parse_public, qualified_name
+from reconciler.attest.tpm.quote import check_quote
 from reconciler.errors.taxonomy import DeviceError
 from reconciler.model.binding import qualifying_data, receipt
 from tests.support.node_service import NodeService, serving

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 import reconciler.attest
-from reconciler.attest.codes import CODES, Claim
+from reconciler.attest.claims import Claim
+from reconciler.attest.codes import CODES
+from reconciler.attest.eventlog.variables import GLOBAL, parse_variable
 from reconciler.attest.explain import explain, place_of
 from reconciler.attest.reader import MalformedError
-from reconciler.attest.variables import GLOBAL, parse_variable
 from reconciler.attest.verdict import Reason, Vector
 from tests.support.firmware import variable
 
@@ -16,14 +17,14 @@ ROOM = Path(reconciler.attest.__file__).parent
 
 
 def codes_in_the_source() -> set[str]:
-    trees = [ast.parse(path.read_text()) for path in ROOM.glob("*.py") if path.name != "codes.py"]
+    trees = [ast.parse(path.read_text()) for path in ROOM.rglob("*.py") if path.name != "codes.py"]
     texts = {node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     return {text for text in texts if isinstance(text, str) and text in CODES}
 
 
 def given_codes() -> set[str]:
     found = set()
-    for path in ROOM.glob("*.py"):
+    for path in ROOM.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
                 found.add(node.value.value)

@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reconciler.attest.appraise import appraise
-from reconciler.attest.eventlog import parse_event_log
-from reconciler.attest.events import NO_ACTION
+from reconciler.attest.eventlog.events import NO_ACTION
+from reconciler.attest.eventlog.log import parse_event_log
 from reconciler.attest.verdict import Accepted, Rejected
 from tests.support.appraisals import ALL_PCRS, booted, codes_of, expected_of, policy_with
 from tests.support.lies import flip

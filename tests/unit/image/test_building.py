@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.attest.pe import parse_pe
-from reconciler.attest.uki import predict
+from reconciler.attest.prediction.pe import parse_pe
+from reconciler.attest.prediction.uki import predict
 from reconciler.errors.taxonomy import InputError
 from reconciler.image.base import load_base
 from reconciler.image.build import BuiltImage, Recipe, build, default_cache

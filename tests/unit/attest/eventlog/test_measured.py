@@ -2,8 +2,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from reconciler.attest.eventlog import Event, Replay, replay
-from reconciler.attest.measured import check_image, check_replay
+from reconciler.attest.eventlog.log import Event, Replay, replay
+from reconciler.attest.eventlog.measured import check_image, check_replay
 from reconciler.attest.verdict import Reason
 from tests.support.appraisals import MEASUREMENTS, booted, codes_of, expected_of, rejected
 from tests.support.firmware import (

@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from reconciler.attest.attestation_key import check_attestation_key
-from reconciler.attest.public import ak_name, name_of, parse_public
 from reconciler.attest.reader import MalformedError
+from reconciler.attest.tpm.attestation_key import check_attestation_key
+from reconciler.attest.tpm.public import ak_name, name_of, parse_public
 from reconciler.attest.verdict import Reason
 from tests.support import softkeys
 from tests.support.softtpm import AK_ATTRIBUTES, SoftTpm, ak_public_area, tpm2b

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler.attest.algorithms import BANKS
-from reconciler.attest.events import EFI_HCRTM_EVENT, NO_ACTION, name_of_type
+from reconciler.attest.eventlog.events import EFI_HCRTM_EVENT, NO_ACTION, name_of_type
 from reconciler.attest.reader import MalformedError, Reader
 
 MAX_LOG = 1 << 20
@@ -39,13 +39,14 @@ class FormatError(MalformedError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event: ``index`` counts from 0 (the Spec ID record); ``digest`` is that of the quoted bank."""
+    """One event: ``index`` counts from 0 (the Spec ID record); ``digest`` is that of the quoted ``bank``."""
 
     index: int
     pcr: int
     type: int
     digest: bytes
     data: bytes
+    bank: str = "sha256"
 
     @property
     def type_name(self) -> str:
@@ -55,7 +56,7 @@ class Event:
     @property
     def is_verified(self) -> bool:
         """Return whether the digest is that of the data, so that the data says what was measured."""
-        return hashlib.sha256(self.data).digest() == self.digest
+        return hashlib.new(self.bank, self.data).digest() == self.digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from cryptography.hazmat.decrepit.ciphers.modes import CFB
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
-from reconciler.attest.public import PublicKey
+from reconciler.attest.tpm.public import PublicKey
 from reconciler.attest.verdict import Reason
 from reconciler.model.submission import Activation
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from reconciler.attest.pe import EXECUTABLE, authenticode_sha256, parse_pe
-from reconciler.attest.uki import predict
+from reconciler.attest.prediction.pe import EXECUTABLE, authenticode_sha256, parse_pe
+from reconciler.attest.prediction.uki import predict
 from reconciler.errors.taxonomy import InputError
 from reconciler.image.assemble import assemble
 

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from reconciler.attest.algorithms import BANKS, ECDSA, RSAPSS, RSASSA, SIGNING_HASHES, digest
-from reconciler.attest.public import PublicArea
 from reconciler.attest.reader import MalformedError, Reader
+from reconciler.attest.tpm.public import PublicArea
 from reconciler.attest.verdict import Reason
 from reconciler.model.submission import BootClock
 

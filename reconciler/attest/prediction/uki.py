@@ -23,7 +23,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from reconciler.attest.pe import EXECUTABLE, PeImage, Section, authenticode_sha256, parse_pe, refuse
+from reconciler.attest.prediction.pe import EXECUTABLE, PeImage, Section, authenticode_sha256, parse_pe, refuse
 
 _MEASURED = (".linux", ".osrel", ".cmdline", ".initrd")  # systemd-stub 252's own order
 _NEEDED = (".linux", ".cmdline", ".initrd")

@@ -18,8 +18,8 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from reconciler.attest import der
-from reconciler.attest.certificate import (
+from reconciler.attest.endorsement import der
+from reconciler.attest.endorsement.certificate import (
     BASIC_CONSTRAINTS,
     EXTENDED_KEY_USAGE,
     KEY_USAGE,
@@ -29,8 +29,8 @@ from reconciler.attest.certificate import (
     parse_certificate,
     parse_pem,
 )
-from reconciler.attest.public import PublicKey
 from reconciler.attest.reader import MalformedError
+from reconciler.attest.tpm.public import PublicKey
 from reconciler.attest.verdict import Reason
 
 _EK_CERTIFICATE = bytes.fromhex("06056781050801")  # 2.23.133.8.1, tcg-kp-EKCertificate

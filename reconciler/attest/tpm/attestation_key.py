@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from reconciler.attest.algorithms import ECDSA, NULL, RSAPSS, RSASSA, SIGNING_HASHES
-from reconciler.attest.public import PublicArea
+from reconciler.attest.tpm.public import PublicArea
 from reconciler.attest.verdict import Reason
 
 _REQUIRED = {

@@ -5,9 +5,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from reconciler.attest.public import PublicArea, parse_public
-from reconciler.attest.quote import check_quote, parse_quote, parse_signature
 from reconciler.attest.reader import MalformedError
+from reconciler.attest.tpm.public import PublicArea, parse_public
+from reconciler.attest.tpm.quote import check_quote, parse_quote, parse_signature
 from reconciler.attest.verdict import Reason
 from tests.support import softkeys
 from tests.support.softtpm import AK_ATTRIBUTES, SoftTpm, ak_public_area, tpm2b

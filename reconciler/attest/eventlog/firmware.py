@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from reconciler.attest.grammar import Fact
+from reconciler.attest.eventlog.grammar import Fact
 from reconciler.attest.verdict import Reason
 from reconciler.model.kinds import AppraisalPolicySpec, FirmwareReference, SecureBoot
 

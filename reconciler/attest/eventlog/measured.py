@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
-from reconciler.attest import events
-from reconciler.attest.eventlog import Event, Replay, initial_value
+from reconciler.attest.eventlog import events
+from reconciler.attest.eventlog.log import Event, Replay, initial_value
 from reconciler.attest.verdict import Reason
 from reconciler.model.kinds import Measurements
 

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from reconciler.attest.certificate import is_signed_by, load_spki, parse_certificate, parse_pem
-from reconciler.attest.endorsement import check_endorsement, ek_name, ek_public_key
+from reconciler.attest.endorsement.certificate import is_signed_by, load_spki, parse_certificate, parse_pem
+from reconciler.attest.endorsement.ek import check_endorsement, ek_name, ek_public_key
 from reconciler.attest.reader import MalformedError
 from tests.support import softkeys
 from tests.support.appraisals import booted, codes_of, expected_of

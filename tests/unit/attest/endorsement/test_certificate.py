@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.attest import der
-from reconciler.attest.certificate import parse_certificate
+from reconciler.attest.endorsement import der
+from reconciler.attest.endorsement.certificate import parse_certificate
 from reconciler.attest.reader import MalformedError
 from tests.support import softkeys
 

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from reconciler.attest import der
-from reconciler.attest.public import PublicKey
+from reconciler.attest.endorsement import der
 from reconciler.attest.reader import MalformedError
+from reconciler.attest.tpm.public import PublicKey
 
 BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_KEY_USAGE = (
     bytes.fromhex("551d13"),

@@ -14,10 +14,10 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from reconciler.attest import events
-from reconciler.attest.eventlog import Event, Replay
+from reconciler.attest.eventlog import events
+from reconciler.attest.eventlog.log import Event, Replay
+from reconciler.attest.eventlog.variables import GLOBAL, Variable, parse_variable
 from reconciler.attest.reader import MalformedError
-from reconciler.attest.variables import GLOBAL, Variable, parse_variable
 from reconciler.attest.verdict import Reason
 
 _OF_DATA = frozenset(

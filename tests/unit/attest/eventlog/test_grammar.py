@@ -2,8 +2,8 @@ from collections.abc import Callable
 
 import pytest
 
-from reconciler.attest.eventlog import parse_event_log, replay
-from reconciler.attest.grammar import check_grammar, find_secure_boot
+from reconciler.attest.eventlog.grammar import check_grammar, find_secure_boot
+from reconciler.attest.eventlog.log import parse_event_log, replay
 from reconciler.model.kinds import SecureBoot
 from tests.support import firmware
 from tests.support.appraisals import booted, codes_of, expected_of, policy_with, rejected

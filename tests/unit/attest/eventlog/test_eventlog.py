@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.attest.appraise import appraise
-from reconciler.attest.eventlog import MAX_LOG, FormatError, initial_value, parse_event_log, replay
+from reconciler.attest.eventlog.log import MAX_LOG, FormatError, initial_value, parse_event_log, replay
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.verdict import Accepted
 from reconciler.model.kinds import Measurements

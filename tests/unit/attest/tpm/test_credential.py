@@ -4,9 +4,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from reconciler.attest.credential import SEED_LABEL, agree, check_activation, make_credential
-from reconciler.attest.endorsement import ek_public_key
-from reconciler.attest.public import PublicKey, ak_name
+from reconciler.attest.endorsement.ek import ek_public_key
+from reconciler.attest.tpm.credential import SEED_LABEL, agree, check_activation, make_credential
+from reconciler.attest.tpm.public import PublicKey, ak_name
 from tests.support import softkeys
 from tests.support.softtpm import SoftTpm
 
