@@ -100,6 +100,17 @@ def test_challenge_is_used_once(desks: DeskBench) -> None:
         desks.node.prove(session, nonce)
 
 
+def test_a_node_cannot_collect_challenges_and_answer_them_ahead(desks: DeskBench) -> None:
+    assign(desks)
+    session = desks.node.enrol()
+    early = [desks.node.challenge(session) for _ in range(3)]
+    newest = desks.node.challenge(session)
+    for nonce in early:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - a refusal, each store's own
+            desks.node.prove(session, nonce)
+    desks.node.prove(session, newest)
+
+
 def test_node_fetches_its_answer_and_the_first_one_counts(desks: DeskBench) -> None:
     assign(desks)
     session, nonce = prove(desks)

@@ -19,7 +19,7 @@ from reconciler.model.submission import Activation, Evidence
 from reconciler.ports.attestation import Answer
 from tests.support.world_line import FaultKind, Line
 
-CHALLENGE_LIFE = timedelta(minutes=5)
+CHALLENGE_LIFE = timedelta(minutes=1)
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer (403), not an error of ours
@@ -250,7 +250,7 @@ class SimulatedService:
         return self.challenge(session)
 
     def challenge(self, session: str) -> Challenge:
-        """Issue a fresh challenge."""
+        """Issue a fresh challenge; an earlier one that was not answered is closed."""
         held = self._session(session)
         if not held.is_active or self._counter.commit is None:
             raise Refused
@@ -264,6 +264,9 @@ class SimulatedService:
             pcrs=assignment.pcrs,
             issued_at=self._now(),
         )
+        for nonce, other in list(self._counter.challenges.items()):
+            if other.session == session and nonce not in self._counter.submitted:
+                del self._counter.challenges[nonce]
         self._counter.challenges[challenge.nonce] = challenge
         return challenge
 

@@ -53,7 +53,7 @@ def _load_client() -> None:
     until it is time to send again, half a second to a second later. With a bound on each wait it looks again at once.
     """
     importlib.import_module("pyghmi.ipmi.command")
-    session = importlib.import_module("pyghmi.ipmi.private.session")
+    session: Any = importlib.import_module("pyghmi.ipmi.private.session")
     wait = session._io_wait  # noqa: SLF001 - there is no public place through which all its waits pass
 
     def wait_a_little(timeout: float, *arguments: object) -> None:

@@ -26,11 +26,13 @@ from reconciler.errors.taxonomy import TrustError
 from reconciler.model.observed import AnswerStatus
 from reconciler.ports.attestation import Answer, WrappedKey
 
-CHALLENGE_LIFE = timedelta(minutes=5)
+CHALLENGE_LIFE = timedelta(minutes=1)
+"""Longer than any TPM takes to quote, shorter than a machine that turned bad could live on an answer made ahead."""
+
 _NONCE_BYTES = 32
 _SESSION_BYTES = 32
 _KEPT_UNOPENED_SESSIONS = 4
-_KEPT_CHALLENGES = 8
+_KEPT_USED_CHALLENGES = 8
 
 
 class RefusedError(TrustError):
@@ -161,7 +163,10 @@ class SpoolFront:
         return self.issue_challenge(session)
 
     def issue_challenge(self, session: str) -> Challenge:
-        """Issue a fresh challenge for an activated session, bound to the commit published now."""
+        """Issue a fresh challenge for an activated session, bound to the commit published now.
+
+        It is the only open one: a node cannot collect challenges and answer them ahead.
+        """
         nonce = secrets.token_bytes(_NONCE_BYTES)
         with self._database.write() as sql:
             held = _find(sql, session, is_activated=True)
@@ -169,14 +174,15 @@ class SpoolFront:
             if published is None:
                 raise RefusedError("no commit is published yet")
             assigned = sql.execute("SELECT * FROM assignments WHERE node = ?", (held["node"],)).fetchone()
-            sql.execute(
-                "INSERT INTO challenges (nonce, session, desired, issued_at) VALUES (?, ?, ?, ?)",
-                (nonce, session, published["desired"], to_stamp(self._now())),
-            )
+            sql.execute("DELETE FROM challenges WHERE session = ? AND is_used = 0", (session,))
             sql.execute(
                 "DELETE FROM challenges WHERE session = ?1 AND serial NOT IN"
                 " (SELECT serial FROM challenges WHERE session = ?1 ORDER BY serial DESC LIMIT ?2)",
-                (session, _KEPT_CHALLENGES),
+                (session, _KEPT_USED_CHALLENGES),
+            )
+            sql.execute(
+                "INSERT INTO challenges (nonce, session, desired, issued_at) VALUES (?, ?, ?, ?)",
+                (nonce, session, published["desired"], to_stamp(self._now())),
             )
         return Challenge(
             nonce=nonce,
