@@ -49,7 +49,7 @@ def _live(arguments: Sequence[str]) -> None:
         Tpm(settings.tcti) as tpm,
         Workload(settings.workload, keys=settings.keys) as workload,
     ):
-        session = Session(tpm=tpm, wire=wire, keys=keys, event_log=settings.event_log)
+        session = Session(tpm=tpm, wire=wire, keys=keys, event_log=settings.event_log, ima_log=settings.ima_log)
         Life(session=session, wire=wire, network=network, workload=workload).live(rounds=settings.rounds)
 
 

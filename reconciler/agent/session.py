@@ -21,6 +21,7 @@ from reconciler.agent.wire import Wire
 from reconciler.errors.taxonomy import DeviceError, TransientError, TrustError, cut
 from reconciler.model.binding import qualifying_data, receipt
 
+_IMA_PCR = 10
 _POLL_S = 10
 _ACKNOWLEDGE_S = 3.0
 _VERDICT_DEADLINE_S = 120.0
@@ -29,12 +30,13 @@ _VERDICT_DEADLINE_S = 120.0
 class Session:
     """The agent's state between calls: the session's id and this boot's keys."""
 
-    def __init__(self, *, tpm: Tpm, wire: Wire, keys: KeyRing, event_log: Path) -> None:
+    def __init__(self, *, tpm: Tpm, wire: Wire, keys: KeyRing, event_log: Path, ima_log: Path) -> None:
         """Hold the parts; nothing is sent yet."""
         self._tpm = tpm
         self._wire = wire
         self._keys = keys
         self._event_log = event_log
+        self._ima_log = ima_log
         self._id = ""
         self._next: Challenge | None = None
 
@@ -100,6 +102,9 @@ class Session:
             "event_log": _text(_read_log(self._event_log)),
             "ephemeral": self._keys.recipient,
         }
+        if _IMA_PCR in challenge.pcrs:
+            # Read after the quote: the list may be longer than what was quoted, never shorter.
+            evidence["ima_log"] = _text(_read_log(self._ima_log))
         self._wire.post("/v1/evidence", evidence)
         say("quote sent")
 

@@ -26,6 +26,7 @@ class Settings:
     pin: str
     tcti: str
     event_log: Path
+    ima_log: Path
     keys: Path
     workload: Path
     run: Path
@@ -55,6 +56,7 @@ def load_settings(arguments: Sequence[str]) -> Settings:
     parser.add_argument("--pin", help="instead of the command line's (tests and light nodes)")
     parser.add_argument("--tcti", default="device:/dev/tpmrm0")
     parser.add_argument("--event-log", type=Path, default=Path("/sys/kernel/security/tpm0/binary_bios_measurements"))
+    parser.add_argument("--ima-log", type=Path, default=Path("/sys/kernel/security/ima/binary_runtime_measurements"))
     parser.add_argument("--keys", type=Path, default=Path("/run/ringfence/keys"))
     parser.add_argument("--workload", type=Path, default=Path("/etc/ringfence/workload"))
     parser.add_argument("--run", type=Path, default=Path("/run/ringfence"))
@@ -76,6 +78,7 @@ def load_settings(arguments: Sequence[str]) -> Settings:
         pin=pin,
         tcti=given.tcti,
         event_log=given.event_log,
+        ima_log=given.ima_log,
         keys=given.keys,
         workload=given.workload,
         run=given.run,

@@ -31,7 +31,7 @@ from reconciler.evidence.report import describe
 from reconciler.evidence.statement import Appraisal, Record, parse_statement, statement_path
 from reconciler.model.desired import DesiredState
 from reconciler.model.record import Clock, Event, Head
-from reconciler.model.submission import BootClock
+from reconciler.model.submission import BootClock, Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,13 +137,21 @@ def _check_verdict(record: Record, archive: Archive) -> None:
     appraisal = record.appraisal
     if appraisal is None:
         raise TrustError(f"node {record.node}", "an appraisal without a verdict", reason="StatementMalformed")
-    event_log = _blob(archive, appraisal.event_log)
-    evidence = unpack(_blob(archive, appraisal.evidence), event_log=event_log)
+    evidence = read_evidence(appraisal, blob=archive.blob)
     desired = archive.desired(record.commit)
     archive.desired(appraisal.challenge_commit)
     verdict = appraise(evidence, expectation=_expectation(record, appraisal, desired, evidence.received_at))
     if canonical(describe(verdict)) != canonical(appraisal.verdict):
         raise TrustError(f"node {record.node}", "its verdict, computed again, is another one", reason="VerdictDiffers")
+
+
+def read_evidence(appraisal: Appraisal, *, blob: Callable[[str], bytes | None]) -> Evidence:
+    """Return the raw evidence behind ``appraisal``; ``blob`` is as in ``Archive``. TrustError where it is not whole."""
+    return unpack(
+        _blob(blob, appraisal.evidence),
+        event_log=_blob(blob, appraisal.event_log),
+        ima_log=_blob(blob, appraisal.ima_log) if appraisal.ima_log else b"",
+    )
 
 
 def _expectation(record: Record, appraisal: Appraisal, desired: DesiredState, judged_at: datetime) -> Expectation:
@@ -171,8 +179,8 @@ def _clock(clock: Clock | None) -> BootClock | None:
     return None if clock is None else BootClock(**clock.model_dump())
 
 
-def _blob(archive: Archive, name: str) -> bytes:
-    data = archive.blob(name.removeprefix("sha256:"))
+def _blob(blob: Callable[[str], bytes | None], name: str) -> bytes:
+    data = blob(name.removeprefix("sha256:"))
     if data is None or digest(data) != name:
         raise TrustError("evidence blob", f"{name[:19]}… is missing or altered", reason="BlobMissing")
     return data

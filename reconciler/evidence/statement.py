@@ -21,13 +21,14 @@ from reconciler.model.record import Clock, Event
 class Appraisal(Value):
     """A verdict, and everything that is needed to compute it again.
 
-    ``verdict`` is ``report.describe`` of it; ``evidence`` and ``event_log`` are digests of blobs. ``previous`` and
-    ``must_be_same_boot`` are the parts of the expectation that stand in no commit.
+    ``verdict`` is ``report.describe`` of it; ``evidence``, ``event_log`` and ``ima_log`` are digests of blobs.
+    ``previous`` and ``must_be_same_boot`` are the parts of the expectation that stand in no commit.
     """
 
     verdict: dict[str, Any]
     evidence: Digest
     event_log: Digest
+    ima_log: Digest | None = None
     policy: Name
     image: Name
     previous: Clock | None = None

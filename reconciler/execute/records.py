@@ -79,13 +79,14 @@ class Recorder:
         return self._appraised(verdict, self._evidence(verdict.node)[0])
 
     def _appraised(self, verdict: Verdict, evidence: Evidence, **details: Any) -> News:  # noqa: ANN401  # fields of Record
-        evidence_digest, log_digest, blobs = pack(evidence)
+        packed = pack(evidence)
         spec = self._occasion.desired.enclaves[verdict.enclave].spec
         expected = self._expectation(verdict.node)
         appraisal = Appraisal(
             verdict=describe(verdict),
-            evidence=evidence_digest,
-            event_log=log_digest,
+            evidence=packed.document,
+            event_log=packed.event_log,
+            ima_log=packed.ima_log,
             policy=spec.policy,
             image=spec.image,
             previous=_clock(expected.previous) if expected.previous else None,
@@ -95,7 +96,11 @@ class Recorder:
         endorsement = self._occasion.desired.nodes[verdict.node].spec.tpm.endorsement
         context = {"enclave": verdict.enclave, "attempt": verdict.attempt, "appraisal": appraisal}
         return News(
-            node=verdict.node, event=Event.APPRAISED, endorsement=endorsement, details=context | details, blobs=blobs
+            node=verdict.node,
+            event=Event.APPRAISED,
+            endorsement=endorsement,
+            details=context | details,
+            blobs=packed.blobs,
         )
 
     def _expectation(self, node: str) -> Expectation:

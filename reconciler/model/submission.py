@@ -32,7 +32,8 @@ class Evidence:
 
     ``node`` is the one whose airlock (or whose session) the request came by; ``enclave`` and ``commit`` are those
     of the challenge. ``ephemeral`` is an age recipient. ``ak_public`` is a TPMT_PUBLIC, ``quote`` a TPMS_ATTEST,
-    ``signature`` a TPMT_SIGNATURE, all as received. ``pcrs`` are the claimed SHA-256 values by PCR number.
+    ``signature`` a TPMT_SIGNATURE, all as received. ``pcrs`` are the claimed values by PCR number. ``ima_log``
+    is what the kernel says it measured, empty where the challenge did not ask for PCR 10.
     """
 
     node: str
@@ -51,6 +52,7 @@ class Evidence:
     event_log: bytes
     challenged_at: datetime
     received_at: datetime
+    ima_log: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

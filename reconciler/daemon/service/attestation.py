@@ -28,7 +28,10 @@ from reconciler.errors.taxonomy import RingfenceError, TransientError
 from reconciler.model.base import Value
 from reconciler.ports.attestation import Answer
 
-BODY_LIMIT = 1 << 20
+BODY_LIMIT = 1 << 17
+EVIDENCE_LIMIT = 8 << 20
+"""Only evidence may be long: it carries logs."""
+
 _BODY_S = 15.0
 M = TypeVar("M", bound=Value)
 Handler = Callable[[Request, Place], Awaitable[tuple[HTTPStatus, dict[str, Any]]]]
@@ -94,7 +97,7 @@ class AttestationService:
         return HTTPStatus.OK, messages.challenge_document(challenge)
 
     async def _evidence(self, request: Request, place: Place) -> tuple[HTTPStatus, dict[str, Any]]:
-        message = await _body(request, messages.Evidence)
+        message = await _body(request, messages.Evidence, limit=EVIDENCE_LIMIT)
         await self._admit(place, message.session)
         submission = Submission(
             nonce=bytes.fromhex(message.nonce),
@@ -103,6 +106,7 @@ class AttestationService:
             signature=message.signature,
             pcrs={int(number): bytes.fromhex(value) for number, value in message.pcrs.items()},
             event_log=message.event_log,
+            ima_log=message.ima_log,
         )
         await run_sync(self._front.store_evidence, message.session, submission)
         return HTTPStatus.ACCEPTED, {}
@@ -169,14 +173,14 @@ async def _outcome(handler: Handler, request: Request, place: Place) -> tuple[HT
     return status, document, ""
 
 
-async def _body(request: Request, kind: type[M]) -> M:
+async def _body(request: Request, kind: type[M], *, limit: int = BODY_LIMIT) -> M:
     """Read a message, within the limits of size and time."""
     body = bytearray()
     try:
         with anyio.fail_after(_BODY_S):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > BODY_LIMIT:
+                if len(body) > limit:
                     raise _MalformedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return kind.model_validate_json(bytes(body))
     except TimeoutError as error:

@@ -30,6 +30,7 @@ def _decode(text: object) -> object:
 
 _Small = Annotated[bytes, BeforeValidator(_decode), Field(min_length=1, max_length=8192)]
 _Log = Annotated[bytes, BeforeValidator(_decode), Field(max_length=1 << 20)]
+_LongLog = Annotated[bytes, BeforeValidator(_decode), Field(max_length=4 << 20)]
 _PcrNumber = Annotated[str, StringConstraints(pattern=r"^(0|1?[1-9]|10|2[0-3])$")]
 _Recipient = Annotated[str, StringConstraints(pattern=r"^age1[0-9a-z]{1,128}$")]
 
@@ -62,6 +63,7 @@ class Evidence(_Message):
     pcrs: dict[_PcrNumber, HexDigest] = Field(max_length=24)
     event_log: _Log
     ephemeral: _Recipient
+    ima_log: _LongLog = b""
 
 
 class Acknowledge(_Message):

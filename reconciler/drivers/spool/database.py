@@ -19,7 +19,7 @@ from pathlib import Path
 
 from reconciler.errors.taxonomy import InputError, TransientError, cut
 
-_LAYOUT = 1
+_LAYOUT = 2
 _SCHEMA = """
 CREATE TABLE published (id INTEGER PRIMARY KEY CHECK (id = 1), desired TEXT NOT NULL);
 CREATE TABLE listening (id INTEGER PRIMARY KEY CHECK (id = 1), since INTEGER NOT NULL, beat INTEGER NOT NULL);
@@ -49,7 +49,8 @@ CREATE INDEX challenges_of_session ON challenges (session, serial);
 CREATE TABLE evidence (
     session TEXT PRIMARY KEY REFERENCES sessions (session) ON DELETE CASCADE,
     nonce BLOB NOT NULL, desired TEXT NOT NULL, challenged_at INTEGER NOT NULL, received_at INTEGER NOT NULL,
-    ephemeral TEXT NOT NULL, quote BLOB NOT NULL, signature BLOB NOT NULL, pcrs TEXT NOT NULL, event_log BLOB NOT NULL
+    ephemeral TEXT NOT NULL, quote BLOB NOT NULL, signature BLOB NOT NULL, pcrs TEXT NOT NULL, event_log BLOB NOT NULL,
+    ima_log BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE answers (
     serial INTEGER PRIMARY KEY AUTOINCREMENT, nonce BLOB NOT NULL UNIQUE,

@@ -24,7 +24,7 @@ _KEPT_ANSWERS = 2
 _POLL_S = 0.01
 _SESSIONS = """
 SELECT s.*, a.attempt, a.enclave, e.nonce, e.desired, e.challenged_at, e.received_at, e.ephemeral, e.quote,
-    e.signature, e.pcrs, e.event_log, w.nonce AS answered_nonce, w.status, w.answered_at, w.receipts
+    e.signature, e.pcrs, e.event_log, e.ima_log, w.nonce AS answered_nonce, w.status, w.answered_at, w.receipts
 FROM sessions s JOIN assignments a ON a.node = s.node
 LEFT JOIN evidence e ON e.session = s.session
 LEFT JOIN answers w ON w.serial = (SELECT max(serial) FROM answers WHERE session = s.session)
@@ -143,6 +143,7 @@ def _evidence(row: sqlite3.Row) -> Evidence:
         signature=row["signature"],
         pcrs={int(number): bytes.fromhex(value) for number, value in json.loads(row["pcrs"]).items()},
         event_log=row["event_log"],
+        ima_log=row["ima_log"],
         challenged_at=from_stamp(row["challenged_at"]),
         received_at=from_stamp(row["received_at"]),
     )

@@ -74,6 +74,7 @@ class Submission:
     signature: bytes
     pcrs: Mapping[int, bytes]
     event_log: bytes
+    ima_log: bytes = b""
 
 
 class SpoolFront:
@@ -204,7 +205,7 @@ class SpoolFront:
                 raise RefusedError("no such open challenge")
             sql.execute("UPDATE challenges SET is_used = 1 WHERE serial = ?", (challenge["serial"],))
             sql.execute(
-                "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     session,
                     submission.nonce,
@@ -216,6 +217,7 @@ class SpoolFront:
                     submission.signature,
                     json.dumps({str(number): value.hex() for number, value in submission.pcrs.items()}),
                     submission.event_log,
+                    submission.ima_log,
                 ),
             )
             note_change(sql)

@@ -222,8 +222,9 @@ def test_waiting_time_is_bounded(node: NodeClient, wait: str) -> None:
     assert node.verdict(bytes(32), wait=wait)[0] == 400
 
 
-def test_body_over_the_limit_is_not_read(service: ServiceProcess) -> None:
-    assert service.node().call("POST", "/v1/evidence", raw=b" " * ((1 << 20) + 1)) == (413, {"error": "malformed"})
+@pytest.mark.parametrize(("message", "limit"), [("enrol", 1 << 17), ("confirm", 1 << 17), ("evidence", 8 << 20)])
+def test_body_over_the_limit_is_not_read(service: ServiceProcess, message: str, limit: int) -> None:
+    assert service.node().call("POST", f"/v1/{message}", raw=b" " * (limit + 1)) == (413, {"error": "malformed"})
 
 
 def test_one_caller_cannot_hold_all_connections(service: ServiceProcess, reconciler: Reconciler) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,17 +18,21 @@ from tests.support.appraisals import booted, expected_of
 from tests.support.softtpm import Challenge, Lie
 
 
-def test_evidence_comes_back_whole_from_its_blobs() -> None:
-    evidence = booted().evidence(Challenge())
-    document, log, blobs = pack(evidence)
-    assert {hashlib.sha256(data).hexdigest() for data in blobs.values()} == set(blobs)
-    data = blobs[document.removeprefix("sha256:")]
-    assert unpack(data, event_log=blobs[log.removeprefix("sha256:")]) == evidence
+@pytest.mark.parametrize("ima_log", [b"", b"a list"])
+def test_evidence_comes_back_whole_from_its_blobs(ima_log: bytes) -> None:
+    evidence = replace(booted().evidence(Challenge()), ima_log=ima_log)
+    packed = pack(evidence)
+    assert {hashlib.sha256(data).hexdigest() for data in packed.blobs.values()} == set(packed.blobs)
+    data, log = (packed.blobs[name.removeprefix("sha256:")] for name in (packed.document, packed.event_log))
+    assert unpack(data, event_log=log, ima_log=ima_log) == evidence
+    assert (packed.ima_log is None) == (not ima_log)
+    with pytest.raises(TrustError, match="ima log"):
+        unpack(data, event_log=log, ima_log=ima_log + b"more")
 
 
 def _spoiled(**changes: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    document, _, blobs = pack(booted().evidence(Challenge()))
-    return canonical(json.loads(blobs[document.removeprefix("sha256:")]) | changes)
+    packed = pack(booted().evidence(Challenge()))
+    return canonical(json.loads(packed.blobs[packed.document.removeprefix("sha256:")]) | changes)
 
 
 @pytest.mark.parametrize(
