@@ -11,7 +11,7 @@ CODES = table(
     (
         "FactUnverified",
         BOOT,
-        "the event that tells a fact does not prove it: its digest is not that of its data",
+        "an event tells a fact but does not prove it: its digest is not of its data",
         _SHOW,
     ),
     ("FactAmbiguous", BOOT, "the log is not clear about a fact that the policy asserts", FIRMWARE),

@@ -53,7 +53,7 @@ def image_path(data: bytes) -> str:
     reader.take(24)  # Where it was loaded to, how long it is, and where it was linked to.
     path = Reader(reader.take(reader.integer(8)), what="device path", byteorder="little")
     reader.finish()
-    files = []
+    files: list[str] = []
     while True:
         kind, size = (path.integer(1), path.integer(1)), path.integer(2)
         if size < _HEADER:
