@@ -62,7 +62,9 @@ def predict(
 def document(found: ImageMeasurements) -> dict[str, object]:
     """Return a prediction as JSON."""
     pcrs = {f"pcr{number}": list(digests) for number, digests in found.as_pcrs().items()}
-    return {"digest": f"sha256:{found.digest}", "commandLine": found.command_line, "measurements": pcrs}
+    values = {str(number): value for number, value in found.values().items()}
+    digest = f"sha256:{found.digest}"
+    return {"digest": digest, "commandLine": found.command_line, "measurements": pcrs, "values": values}
 
 
 def image_yaml(name: str, found: ImageMeasurements) -> str:
@@ -77,5 +79,6 @@ def image_yaml(name: str, found: ImageMeasurements) -> str:
         "  measurements: # derived by ringfence image predict",
     ]
     for number, digests in found.as_pcrs().items():
-        lines += [f"    pcr{number}:", *(f'      - "{digest}"' for digest in digests)]
+        rows = [f'      - "{digest}"' for digest in digests]
+        lines += [f"    pcr{number}:", *rows] if rows else [f"    pcr{number}: []"]
     return "\n".join(lines) + "\n"

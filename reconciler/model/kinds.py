@@ -208,6 +208,7 @@ class Measurements(Value):
     pcr4: Annotated[tuple[HexDigest, ...], Field(min_length=1)]
     pcr9: tuple[HexDigest, ...]
     pcr11: Annotated[tuple[HexDigest, ...], Field(min_length=1)]
+    pcr12: tuple[HexDigest, ...] = ()
 
 
 class ImageSpec(Value):

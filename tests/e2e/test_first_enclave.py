@@ -62,6 +62,10 @@ class Story:
         )
         return done.stdout.strip()
 
+    def blob(self, name: str) -> bytes:
+        command = ["git", "-C", str(self.repository), "cat-file", "blob", f"evidence:{name}"]
+        return subprocess.run(command, capture_output=True, timeout=30, check=True).stdout
+
     def commit(self, message: str, *options: str) -> str:
         self.git("add", "-A")
         self.git("commit", "-q", "-m", message, *options)
@@ -198,6 +202,17 @@ def test_06_the_nodes_themselves_reach_the_enclaves_service(story: Story) -> Non
 def test_07_evidence_is_recorded_before_keys_and_admission(story: Story) -> None:
     for node in ("n1", "n2"):
         assert story.records(node)[:5] == ["assigned", "appraised", "released", "admitted", "confirmed"]
+
+
+def test_07b_what_was_predicted_of_the_image_is_what_the_machines_tpms_hold(story: Story) -> None:
+    image = next(story.state.images.glob("*.efi"))
+    predicted = json.loads(story.ringfence("image", "predict", str(image), "-o", "json").stdout)["values"]
+    assert set(predicted) == {"9", "11", "12"}
+    names = story.git("ls-tree", "-r", "--name-only", "evidence", "blobs").splitlines()
+    documents = [json.loads(blob) for blob in map(story.blob, names) if blob.startswith(b"{")]
+    assert {document["node"] for document in documents} == {"n1", "n2"}
+    for document in documents:
+        assert {pcr: document["pcrs"][pcr] for pcr in predicted} == predicted
 
 
 def test_08_a_second_reconcile_plans_nothing_and_touches_nothing(story: Story) -> None:

@@ -44,9 +44,9 @@ def check_replay(
 def check_image(replay: Replay, *, measurements: Measurements, quoted: Collection[int], bank: str) -> Iterator[Reason]:
     """Yield every difference between what was measured above the firmware and what the image measures.
 
-    PCR 4, 9 and 11 hold the image's events in order; any other quoted PCR from 8 up holds none.
+    PCR 4, 9, 11 and 12 hold the image's events in order; any other quoted PCR from 8 up holds none.
     """
-    expected = {4: measurements.pcr4, 9: measurements.pcr9, 11: measurements.pcr11}
+    expected = {4: measurements.pcr4, 9: measurements.pcr9, 11: measurements.pcr11, 12: measurements.pcr12}
     for pcr in sorted(quoted):
         if pcr in expected or pcr not in events.FIRMWARE_PCRS:
             found = [event for event in replay.extended[pcr] if not _is_the_firmwares(event)]

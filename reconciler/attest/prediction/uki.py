@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.attest.prediction.pe import EXECUTABLE, PeImage, Section, authenticode_sha256, parse_pe, refuse
@@ -34,22 +35,31 @@ _KNOWN_STUB = re.compile(rb"#### LoaderInfo: systemd-stub 252[.0-9A-Za-z~+-]* ##
 _KERNEL_MAGIC_AT = 0x202  # Linux Documentation/x86/boot.rst, the real-mode kernel header
 _KERNEL_VERSION_AT = 0x20E
 _FIRST_KERNEL = (6, 1)  # the first whose EFI stub measures its load options
+_SHARED = frozenset({4})
 _PRINTABLE = re.compile(rb"[\x20-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageMeasurements:
-    """Event digests (hexadecimal SHA-256) that booting an image adds to each PCR, in order."""
+    """Event digests (hexadecimal SHA-256) that booting an image adds to each PCR, in order.
+
+    ``pcr12`` is empty: the stubs that are known measure into it only what somebody hands them besides the image.
+    """
 
     digest: str
     command_line: str
     pcr4: tuple[str, ...]
     pcr9: tuple[str, ...]
     pcr11: tuple[str, ...]
+    pcr12: tuple[str, ...] = ()
 
     def as_pcrs(self) -> dict[int, tuple[str, ...]]:
         """Return the digests by PCR number."""
-        return {4: self.pcr4, 9: self.pcr9, 11: self.pcr11}
+        return {4: self.pcr4, 9: self.pcr9, 11: self.pcr11, 12: self.pcr12}
+
+    def values(self) -> dict[int, str]:
+        """Return the values (hexadecimal) of the PCRs that nothing but the image extends: all but PCR 4."""
+        return {pcr: _extended(digests) for pcr, digests in self.as_pcrs().items() if pcr not in _SHARED}
 
 
 def predict(image: bytes, *, subject: str = "image") -> ImageMeasurements:
@@ -122,6 +132,13 @@ def _command_line(content: bytes, *, subject: str) -> str:
     if not _PRINTABLE.fullmatch(line):
         refuse(subject, "its command line is empty or not plain printable ASCII")
     return line.decode("ascii")
+
+
+def _extended(digests: Sequence[str]) -> str:
+    value = bytes(hashlib.sha256().digest_size)
+    for digest in digests:
+        value = hashlib.sha256(value + bytes.fromhex(digest)).digest()
+    return value.hex()
 
 
 def _sha256(data: bytes) -> str:

@@ -109,7 +109,17 @@ def test_every_event_of_an_image_is_predicted_in_order() -> None:
         authenticode_sha256(parse_pe(uki(), subject="uki")),
         authenticode_sha256(parse_pe(kernel(), subject="kernel")),
     )
-    assert found.as_pcrs() == {4: found.pcr4, 9: found.pcr9, 11: found.pcr11}
+    assert found.as_pcrs() == {4: found.pcr4, 9: found.pcr9, 11: found.pcr11, 12: ()}
+
+
+def test_values_follow_from_the_events_of_the_pcrs_that_are_the_images_alone() -> None:
+    found = predict(uki())
+    first, second = (bytes.fromhex(digest) for digest in found.pcr9)
+    once = hashlib.sha256(bytes(32) + first).digest()
+    values = found.values()
+    assert values[9] == sha256(once + second)
+    assert values[12] == bytes(32).hex()
+    assert set(values) == {9, 11, 12}
 
 
 def test_authenticode_leaves_out_checksum_and_certificates_and_nothing_else() -> None:
