@@ -107,16 +107,20 @@ def _differences(value: FactValue, *, operator: str, operand: Operand) -> Iterat
         yield _text(operand), _text(value), 0
 
 
+def _entries(value: FactValue) -> list[str]:
+    """Return the entries of a list in their order and those of a set sorted; anything else is its own entry."""
+    if isinstance(value, tuple):
+        return list(value)
+    return sorted(value) if isinstance(value, frozenset | dict) else [_text(value)]
+
+
 def _present(value: FactValue) -> Iterator[_Difference]:
-    entries = list(value) if isinstance(value, tuple | frozenset | dict) else [_text(value)]
-    for place, entry in enumerate(entries):
-        yield "nothing", entry, place
+    for place, entry in enumerate(_entries(value)):
+        yield "nothing", entry, place if isinstance(value, tuple) else None
 
 
 def _of_lists(value: FactValue, *, operator: str, operand: Operand) -> Iterator[_Difference]:
-    found = (
-        list(value) if isinstance(value, tuple) else sorted(value) if isinstance(value, frozenset) else [_text(value)]
-    )
+    found = _entries(value)
     asserted = [str(entry) for entry in operand] if isinstance(operand, tuple) else [_text(operand)]
     if operator == "equals" and isinstance(value, tuple):
         for place, (expected, entry) in enumerate(zip_longest(asserted, found)):
