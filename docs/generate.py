@@ -11,6 +11,7 @@ from pathlib import Path
 from reconciler.attest.claims import Claim
 from reconciler.attest.codes import CODES
 from reconciler.errors.taxonomy import RingfenceError
+from reconciler.model.facts import FACTS, OPERATORS, PROOFS, Family, Overlay
 from reconciler.model.phase import STEPS, to_mermaid
 
 DOCS = Path(__file__).resolve().parent
@@ -78,6 +79,87 @@ def phases_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+_ASSERTIONS = """\
+An assertion in a policy names one fact and has exactly one operator:
+
+```yaml
+- {fact: secureBoot, equals: true}
+- {fact: drivers, within: []}
+- {fact: sbatGenerations, atLeast: {shim: 4}}
+- {fact: mokList, absent: true, families: [uefi], profiles: [r650]}
+```
+
+`equals` is this value, for a list in this order. `within` is nothing else than these, `includes` at least these,
+`atLeast` this number or a greater one, and `absent` holds where nothing of it was measured. With `families` or
+`profiles` it is asked of those nodes only; without, a node of a family that does not have the fact is refused.
+A fact that is missing, unverified or ambiguous never satisfies an assertion; neither does one of a PCR that is not
+quoted.
+"""
+
+_LIMITS = """\
+A fact follows from the digests that the quoted value covers. An event's type is not measured, and a text beside a
+digest that is not of that text is not either: such texts are shown as labels and never compared. So a list of digests
+holds all that was measured into its PCR, whatever its events call themselves, but separators and what known texts
+explain.
+
+- That the log replays to the quoted values is judged apart; without that, no fact means anything.
+- Whoever runs after a step of the boot can extend a PCR further, but take nothing out of it. `equals` and `within`
+  notice that; `includes`, `atLeast` and facts from after PCR 7's separator can be satisfied by such an addition.
+- `bootGuard` rests on locality 3, which a TXT launch of the firmware has as well, and on what the first event says.
+- Of facts proven by order, the digest is certain; that it is of the thing named rests on programs that measure in
+  their usual order.
+- GRUB's commands other than `linux`, `linux16` and `linuxefi` may start something as well; `bootApplications` shows
+  an EFI program, and nothing shows a kernel started in another way.
+"""
+
+
+def facts_page() -> str:
+    """Return ``facts.md``: every fact that a policy may assert, and how it is proven."""
+    lines = [
+        "# Facts",
+        "",
+        "Made by `docs/generate.py` from `reconciler/model/facts.py`.",
+        "",
+        "What a node's measurements prove, beyond reference values. Families are "
+        + ", ".join(f"`{family}`" for family in Family)
+        + "; overlays, which add to any family, are "
+        + " and ".join(f"`{overlay}`" for overlay in Overlay)
+        + ".",
+        "",
+        "## Assertions",
+        "",
+        _ASSERTIONS,
+        "## Kinds",
+        "",
+        "| kind | operators |",
+        "|---|---|",
+        *(f"| {kind} | {', '.join(f'`{name}`' for name in names)} |" for kind, names in OPERATORS.items()),
+        "",
+        "## All facts",
+        "",
+        "| fact | kind | PCR | for | proof | meaning |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| `{fact.name}` | {fact.kind} | {_pcrs(fact.pcrs)} | {', '.join(sorted(fact.scopes))} "
+            f"| {fact.proof} | {fact.meaning} |"
+            for fact in FACTS.values()
+        ),
+        "",
+        "Proofs:",
+        "",
+        *(f"- *{proof}*: {meaning}." for proof, meaning in PROOFS.items()),
+        "",
+        "## What facts do not say",
+        "",
+        _LIMITS.rstrip(),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _pcrs(pcrs: tuple[int, ...]) -> str:
+    return str(pcrs[0]) if len(pcrs) == 1 else f"{pcrs[0]}–{pcrs[-1]}"  # noqa: RUF001 - a range of numbers
+
+
 def _first_line(kind: type[RingfenceError]) -> str:
     return (kind.__doc__ or "").partition("\n")[0].rstrip(".")
 
@@ -86,7 +168,7 @@ def _claims(claims: frozenset[Claim]) -> str:
     return "everything" if claims == frozenset(Claim) else ", ".join(claim for claim in Claim if claim in claims)
 
 
-PAGES = {"errors.md": errors_page, "phases.md": phases_page}
+PAGES = {"errors.md": errors_page, "facts.md": facts_page, "phases.md": phases_page}
 """What is made, by its name in this folder."""
 
 

@@ -61,7 +61,7 @@ def collect_facts(
 ) -> Facts:
     """Return what ``replay``, of the quoted ``bank``, proves on a machine of ``family`` with ``overlays``."""
     view = View(replay=replay, bank=bank, quoted=quoted)
-    scopes = frozenset({family, *overlays})
+    scopes: frozenset[Family | Overlay] = frozenset({family, *overlays})
     found: dict[str, Fact] = {}
     problems: list[Problem] = []
     for outcome in _collect(view, scopes=scopes):

@@ -38,7 +38,7 @@ def collect_commands(view: View) -> Outcome:
     """
     events = view.events(8)
     texts = [_grub_text(view, event=event) for event in events]
-    given = [text_in(event.data) if _is_utf16(view, event=event) else "" for event in events]
+    given = [_utf16_text(view, event=event) for event in events]
     if events and all(given):
         yield from _same(view, name="kernelCommandLine", pcr=8, texts=given)
         yield view.fact("grubCommands", value=(), pcr=8)
@@ -73,9 +73,12 @@ def _grub_text(view: View, *, event: Event) -> str | None:
     return None
 
 
-def _is_utf16(view: View, *, event: Event) -> bool:
-    """Return whether the event measured its data, or its data and the byte that systemd-stub's log cuts off."""
-    return b"\0" in event.data and event.digest in {view.hash(event.data), view.hash(event.data + b"\0")}
+def _utf16_text(view: View, *, event: Event) -> str:
+    """Return the UTF-16 text that the event measured, whole or with a byte that its log cuts off; nothing if none."""
+    for data in (event.data, event.data + b"\0"):
+        if b"\0" in event.data and event.digest == view.hash(data):
+            return text_in(data)
+    return ""
 
 
 def _same(view: View, *, name: str, pcr: int, texts: list[str]) -> Outcome:
@@ -131,8 +134,8 @@ def collect_stub(view: View) -> Outcome:
     yield view.digests("stubParameters", pcr=12, events=events)
     if not events:
         return
-    texts = [text_in(event.data) for event in events if _is_utf16(view, event=event)]
-    if len(texts) == len(events) and all(texts):
+    texts = [_utf16_text(view, event=event) for event in events]
+    if all(texts):
         yield from _same(view, name="stubCommandLine", pcr=12, texts=texts)
     else:
         yield problem("stubCommandLine", pcr=12, message="more than a command line was handed to the stub")

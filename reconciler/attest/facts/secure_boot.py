@@ -71,7 +71,7 @@ def _before(view: View, *, events: list[Event]) -> Outcome:
         told = _CONFIGURATION.get(_identity(event), "")
         yield problem(*(name for name in _BEFORE if name != told), pcr=7, message=message, event=event)
     # 3. Configuration and authorities, by content.
-    configuration: dict[str, list[tuple[Event, Variable]]] = {name: [] for name in _CONFIGURATION.values()}
+    configuration: dict[str, _Told] = {name: [] for name in _CONFIGURATION.values()}
     authorities: _Told = []
     for event in events:
         try:
@@ -85,8 +85,8 @@ def _before(view: View, *, events: list[Event]) -> Outcome:
             authorities.append((event, variable))
         else:
             configuration[name].append((event, variable))
-    for name, told in configuration.items():
-        yield from _configured(view, name=name, told=told)
+    for name, measured in configuration.items():
+        yield from _configured(view, name=name, told=measured)
     yield from _authorities(view, name="authoritiesBeforeSeparator", told=authorities)
 
 
@@ -168,4 +168,6 @@ def _identity(event: Event) -> tuple[UUID, str]:
 
 
 def _is_action(event: Event) -> bool:
-    return event.data.rstrip(b"\0") in {_DEBUG, _DMA}
+    """Return whether the data is a printable text, which no variable is: a variable's size has zeros in it."""
+    text = event.data.rstrip(b"\0")
+    return bool(text) and text.isascii() and text.decode("ascii").isprintable()
