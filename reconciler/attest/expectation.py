@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.model.kinds import AppraisalPolicySpec, Measurements
+from reconciler.model.kinds import Measurements
+from reconciler.model.policy import AppraisalPolicySpec
 from reconciler.model.submission import BootClock
 
 

@@ -27,7 +27,8 @@ class DesiredState:
     """What the repository asks for, at ``commit`` (40 hexadecimal digits) with root tree ``tree``.
 
     Mappings are by name. Enclave names are unique over all tenants; ``owners`` says
-    which tenant an enclave belongs to. ``ek_roots`` are PEM certificates.
+    which tenant an enclave belongs to. ``policies`` are whole, with what they
+    include. ``ek_roots`` are PEM certificates.
     """
 
     commit: str

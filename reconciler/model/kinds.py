@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from reconciler.model.base import (
     Digest,
@@ -19,11 +19,12 @@ from reconciler.model.base import (
     Mac,
     Name,
     PathPattern,
-    Pcr,
     Principal,
     Value,
     Vlan,
 )
+from reconciler.model.facts import Family, Overlay
+from reconciler.model.policy import AppraisalPolicySpec
 
 API_VERSION = "ringfence/v1alpha1"
 
@@ -168,8 +169,9 @@ class Tpm(Value):
 class Firmware(Value):
     """What the node's measurements mean, and which reference values apply."""
 
-    family: Literal["uefi"]
+    family: Family
     profile: Name
+    overlays: tuple[Overlay, ...] = ()
 
 
 class Airlock(Value):
@@ -224,51 +226,6 @@ class Image(Document):
 
     kind: Literal["Image"]
     spec: ImageSpec
-
-
-class ImageRule(StrEnum):
-    """Where the reference values of the booted image come from."""
-
-    DERIVED = "derived"
-
-
-class SecureBoot(StrEnum):
-    """What a policy asks of Secure Boot."""
-
-    REQUIRED = "required"
-    ANY = "any"
-
-
-class FirmwareReference(Value):
-    """Values that a firmware profile's PCRs may have, per PCR number (``"0"`` … ``"7"``)."""
-
-    profile: Name
-    pcrs: dict[Annotated[str, Field(pattern=r"^[0-7]$")], Annotated[tuple[HexDigest, ...], Field(min_length=1)]]
-
-
-def _distinct(pcrs: tuple[int, ...]) -> tuple[int, ...]:
-    if list(pcrs) != sorted(set(pcrs)):
-        raise ValueError("PCRs are listed once each, in ascending order")
-    return pcrs
-
-
-class AppraisalPolicySpec(Value):
-    """What evidence must show before a node is trusted."""
-
-    bank: Literal["sha256"] = "sha256"
-    pcrs: Annotated[tuple[Pcr, ...], Field(min_length=1), AfterValidator(_distinct)]
-    image: ImageRule
-    secure_boot: SecureBoot = SecureBoot.ANY
-    firmware: tuple[FirmwareReference, ...] = ()
-
-    @model_validator(mode="after")
-    def _covers_the_image(self) -> AppraisalPolicySpec:
-        missing = sorted({0, 2, 4, 7, 9, 11} - set(self.pcrs))
-        if missing:
-            raise ValueError(
-                f"pcrs lacks {', '.join(map(str, missing))}: an image is only proven with 0, 2, 4, 7, 9, 11"
-            )
-        return self
 
 
 class AppraisalPolicy(Document):

@@ -25,6 +25,7 @@ from reconciler.model.kinds import (
     Tenant,
     Zone,
 )
+from reconciler.model.policy import compose
 from reconciler.repo import layout
 from reconciler.repo.catalogue import Catalogue, D, catalogue
 from reconciler.repo.clashes import check_clashes
@@ -107,10 +108,17 @@ def _assemble(snapshot: Snapshot, *, found: Catalogue, roots: tuple[bytes, ...])
         networks=by_name(Network),
         nodes=by_name(Node),
         images=by_name(Image),
-        policies=by_name(AppraisalPolicy),
+        policies=_composed(by_name(AppraisalPolicy)),
         tenants=by_name(Tenant),
         enclaves=by_name(Enclave),
         owners={name: located.tenant or "" for name, located in sorted(found.all(Enclave).items())},
         keys=by_name(Key),
         ek_roots=roots,
     )
+
+
+def _composed(policies: dict[str, AppraisalPolicy]) -> dict[str, AppraisalPolicy]:
+    specs = {name: policy.spec for name, policy in policies.items()}
+    return {
+        name: policy.model_copy(update={"spec": compose(name, policies=specs)}) for name, policy in policies.items()
+    }

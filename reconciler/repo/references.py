@@ -6,13 +6,11 @@ networked together lies in one zone; signers that rules name are in ``trust/allo
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from reconciler.errors.taxonomy import Finding
 from reconciler.model.kinds import (
     AppraisalPolicy,
-    Document,
     Enclave,
     Image,
     Key,
@@ -25,6 +23,8 @@ from reconciler.model.kinds import (
 )
 from reconciler.repo import layout
 from reconciler.repo.catalogue import Catalogue, D, Located
+from reconciler.repo.mentions import meant, mention
+from reconciler.repo.policies import check_policies
 from reconciler.repo.signers import AllowedSigners
 
 
@@ -33,13 +33,14 @@ def check_references(found: Catalogue, *, signers: AllowedSigners) -> Iterator[F
     for repository in found.all(Repository).values():
         yield from _check_signers(repository, signers=signers)
     for switch in found.all(Switch).values():
-        yield from _mention(found, switch, Zone, switch.document.spec.zone, "spec", "zone")
+        yield from mention(found, switch, Zone, switch.document.spec.zone, "spec", "zone")
     for network in found.all(Network).values():
-        yield from _mention(found, network, Zone, network.document.spec.zone, "spec", "zone")
+        yield from mention(found, network, Zone, network.document.spec.zone, "spec", "zone")
     for node in found.all(Node).values():
         yield from _check_node(found, node)
     for key in found.all(Key).values():
         yield from _check_tenant(found, key)
+    yield from check_policies(found)
     for enclave in found.all(Enclave).values():
         yield from _check_tenant(found, enclave)
         yield from _check_enclave(found, enclave)
@@ -55,23 +56,23 @@ def _check_signers(repository: Located[Repository], *, signers: AllowedSigners) 
     mentions += [(("spec", "evidence", "signers", j), name) for j, name in enumerate(spec.evidence.signers)]
     for location, name in mentions:
         if name not in signers.principals and signers.signers:  # Without any, that alone is the finding.
-            hint = _meant(name, signers.principals) or f"add a line for {name} to {layout.ALLOWED_SIGNERS}"
+            hint = meant(name, signers.principals) or f"add a line for {name} to {layout.ALLOWED_SIGNERS}"
             message = f"there is no signer {name}"
             yield repository.find(*location, code="DanglingReference", message=message, hint=hint)
 
 
 def _check_node(found: Catalogue, node: Located[Node]) -> Iterator[Finding]:
     spec = node.document.spec
-    yield from _mention(found, node, Zone, spec.zone, "spec", "zone")
+    yield from mention(found, node, Zone, spec.zone, "spec", "zone")
     for i, interface in enumerate(spec.interfaces):
         here = ("spec", "interfaces", i)
-        yield from _mention(found, node, Switch, interface.switch, *here, "switch")
+        yield from mention(found, node, Switch, interface.switch, *here, "switch")
         switch = found.all(Switch).get(interface.switch)
         if switch is None:
             continue
         ports = switch.document.spec.ports
         if interface.port not in ports:
-            hint = _meant(interface.port, ports) or f"add it to spec.ports in {switch.raw.path}"
+            hint = meant(interface.port, ports) or f"add it to spec.ports in {switch.raw.path}"
             message = f"switch {switch.name} has no port {interface.port}"
             yield node.find(*here, "port", code="DanglingReference", message=message, hint=hint)
         if switch.document.spec.zone != spec.zone and {switch.document.spec.zone, spec.zone} <= found.all(Zone).keys():
@@ -81,12 +82,12 @@ def _check_node(found: Catalogue, node: Located[Node]) -> Iterator[Finding]:
 
 def _check_enclave(found: Catalogue, enclave: Located[Enclave]) -> Iterator[Finding]:
     spec = enclave.document.spec
-    yield from _mention(found, enclave, Image, spec.image, "spec", "image")
-    yield from _mention(found, enclave, AppraisalPolicy, spec.policy, "spec", "policy")
+    yield from mention(found, enclave, Image, spec.image, "spec", "image")
+    yield from mention(found, enclave, AppraisalPolicy, spec.policy, "spec", "policy")
     for i, name in enumerate(spec.networks):
-        yield from _mention(found, enclave, Network, name, "spec", "networks", i)
+        yield from mention(found, enclave, Network, name, "spec", "networks", i)
     for i, name in enumerate(spec.keys):
-        yield from _mention(found, enclave, Key, name, "spec", "keys", i)
+        yield from mention(found, enclave, Key, name, "spec", "keys", i)
         key = found.all(Key).get(name)
         if key and key.tenant != enclave.tenant:
             message = f"key {name} belongs to tenant {key.tenant}"
@@ -96,7 +97,7 @@ def _check_enclave(found: Catalogue, enclave: Located[Enclave]) -> Iterator[Find
     zones = {network.spec.zone for network in networks} & found.all(Zone).keys()
     for i, name in enumerate(spec.nodes.names or ()):
         here = ("spec", "nodes", "names", i)
-        yield from _mention(found, enclave, Node, name, *here)
+        yield from mention(found, enclave, Node, name, *here)
         node = found.all(Node).get(name)
         if node and zones and node.document.spec.zone not in zones:
             message = f"node {name} is in zone {node.document.spec.zone}, the enclave's network in {', '.join(zones)}"
@@ -110,18 +111,3 @@ def _check_tenant(found: Catalogue, located: Located[D]) -> Iterator[Finding]:
         hint = f"add tenants/{tenant}/tenant.yaml"
         message = f"there is no tenant {tenant}"
         yield located.find("metadata", "name", code="DanglingReference", message=message, hint=hint)
-
-
-def _mention(
-    found: Catalogue, located: Located[D], kind: type[Document], name: str, *location: str | int
-) -> Iterator[Finding]:
-    if not found.is_known(kind, name):
-        place = layout.KINDS[kind.__name__].shown
-        hint = _meant(name, found.all(kind)) or f"add one to {place}"
-        message = f"there is no {kind.__name__} {name}"
-        yield located.find(*location, code="DanglingReference", message=message, hint=hint)
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else ""

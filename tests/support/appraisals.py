@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.attest.appraise import appraise
 from reconciler.attest.expectation import Expectation
 from reconciler.attest.verdict import Accepted, Rejected
-from reconciler.model.kinds import AppraisalPolicySpec, ImageRule
+from reconciler.model.policy import AppraisalPolicySpec, ImageRule
 from reconciler.model.submission import Evidence
 from tests.support.firmware import measurements_of
 from tests.support.softtpm import DEFAULT_PCRS, NOW, Challenge, SoftTpm

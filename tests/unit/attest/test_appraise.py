@@ -5,7 +5,7 @@ import pytest
 
 from reconciler.attest.appraise import CHALLENGE_LIFETIME, appraise
 from reconciler.attest.verdict import Accepted, Rejected, Trustworthiness, Vector
-from reconciler.model.kinds import FirmwareReference, SecureBoot
+from reconciler.model.policy import FirmwareReference, SecureBoot
 from reconciler.model.submission import BootClock
 from tests.support.appraisals import MEASUREMENTS, booted, codes_of, expected_of, policy_with, rejected
 from tests.support.softtpm import NOW, Challenge, Lie, SoftTpm

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from reconciler.model.kinds import AirlockVlans, AnyDocument, AppraisalPolicySpec, NodeSelection, Repository
+from reconciler.model.kinds import AirlockVlans, AnyDocument, NodeSelection, Repository
+from reconciler.model.policy import AppraisalPolicySpec
 from tests.support.sites import EnclaveShape, NodeShape, site
 
 IMAGE_PCRS = [0, 2, 4, 7, 9, 11]

@@ -4,7 +4,7 @@ import pytest
 
 from reconciler.attest.eventlog.grammar import check_grammar, find_secure_boot
 from reconciler.attest.eventlog.log import parse_event_log, replay
-from reconciler.model.kinds import SecureBoot
+from reconciler.model.policy import SecureBoot
 from tests.support import firmware
 from tests.support.appraisals import booted, codes_of, expected_of, policy_with, rejected
 from tests.support.firmware import (

@@ -1,4 +1,4 @@
-from reconciler.model.kinds import FirmwareReference
+from reconciler.model.policy import FirmwareReference
 from tests.support.appraisals import MEASUREMENTS, booted, codes_of, expected_of, policy_with, rejected
 from tests.support.softtpm import DEFAULT_PCRS, SoftTpm
 
