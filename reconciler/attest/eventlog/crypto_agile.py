@@ -51,7 +51,7 @@ def parse_spec_id(data: bytes) -> SpecId:
     count = reader.integer(4)
     if not 1 <= count <= _MAX_ALGORITHMS:
         raise MalformedError(WHAT, f"names {count} algorithms, 1 to {_MAX_ALGORITHMS} are allowed")
-    sizes = dict((reader.integer(2), reader.integer(2)) for _ in range(count))
+    sizes = {reader.integer(2): reader.integer(2) for _ in range(count)}
     vendor = reader.take(reader.integer(1))
     reader.finish()
     if len(sizes) != count:
@@ -63,9 +63,7 @@ def parse_spec_id(data: bytes) -> SpecId:
     return SpecId(platform_class=platform_class, version=(major, minor, errata), algorithms=sizes, vendor=vendor)
 
 
-def parse_records(
-    data: bytes, *, at: int, last: int, algorithms: Mapping[int, int]
-) -> tuple[tuple[Record, ...], int]:
+def parse_records(data: bytes, *, at: int, last: int, algorithms: Mapping[int, int]) -> tuple[tuple[Record, ...], int]:
     """Return the records that start at ``at`` and before ``last``, and where they end; each of them must be whole.
 
     The first of them has index 1.
@@ -90,7 +88,7 @@ def parse_records(
             at += 4
             if len(digests) != count or size > end - at or (pcr >= PCR_COUNT and kind != NO_ACTION):
                 raise MalformedError(WHAT, f"event {index} is cut off, repeats a digest or has no such PCR")
-            found.append(Record(index, pcr, kind, digests, data[at : at + size]))
+            found.append(Record(index=index, pcr=pcr, type=kind, digests=digests, data=data[at : at + size]))
             at += size
             if index > MAX_EVENTS:
                 raise MalformedError(WHAT, f"more than {MAX_EVENTS} events")

@@ -77,8 +77,15 @@ class EventLog:
         records = self.records if self.spec_id is None else self.records[1:]
         try:
             return tuple(
-                Event(index=index, pcr=pcr, type=kind, digest=digests[name], data=data, bank=name)
-                for index, pcr, kind, digests, data in records
+                Event(
+                    index=record.index,
+                    pcr=record.pcr,
+                    type=record.type,
+                    digest=record.digests[name],
+                    data=record.data,
+                    bank=name,
+                )
+                for record in records
             )
         except KeyError as error:
             raise MalformedError(WHAT, f"an event has no digest of the {name} bank") from error
@@ -95,9 +102,7 @@ def parse_log(data: bytes, *, allowed: frozenset[Workaround] = _NO_WORKAROUNDS) 
     return _parse_cached(data, allowed) if len(data) <= _CACHED_SIZE else _parse(data, allowed)
 
 
-def parse_event_log(
-    data: bytes, *, bank: str, allowed: frozenset[Workaround] = _NO_WORKAROUNDS
-) -> tuple[Event, ...]:
+def parse_event_log(data: bytes, *, bank: str, allowed: frozenset[Workaround] = _NO_WORKAROUNDS) -> tuple[Event, ...]:
     """Return the events of ``data`` with their digests in ``bank``, the Spec ID record left out.
 
     MalformedError if it cannot be parsed; FormatError if it lacks ``bank``.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from reconciler.attest.eventlog.banks import digest_of
 from reconciler.attest.eventlog.events import name_of_type
@@ -29,11 +28,9 @@ class FormatError(MalformedError):
     """The log does not hold the bank in question."""
 
 
-class Record(NamedTuple):
-    """One record of a log; ``index`` counts all of them from 0, ``digests`` are by the bank's name.
-
-    A tuple, because a log has hundreds and they are made in the parsers' innermost loop.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One record of a log; ``index`` counts all of them from 0, ``digests`` are by the bank's name."""
 
     index: int
     pcr: int

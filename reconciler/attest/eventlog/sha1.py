@@ -42,4 +42,5 @@ def parse_record(data: bytes, *, at: int, index: int) -> tuple[Record, int]:
         raise MalformedError(WHAT, f"ends within a field of {size} bytes of event {index}")
     if pcr >= PCR_COUNT and kind != NO_ACTION:
         raise MalformedError(WHAT, f"event {index} is extended into PCR {pcr}, and there is no such PCR")
-    return Record(index, pcr, kind, {"sha1": digest}, data[start : start + size]), start + size
+    record = Record(index=index, pcr=pcr, type=kind, digests={"sha1": digest}, data=data[start : start + size])
+    return record, start + size
