@@ -18,7 +18,7 @@ from reconciler.attest.eventlog import events
 from reconciler.attest.eventlog.banks import digest_of
 from reconciler.attest.eventlog.record import Event
 from reconciler.attest.eventlog.variables import GLOBAL, SHIM, Variable, parse_variable, split_variable
-from reconciler.attest.eventlog.workarounds import Finding, Workaround
+from reconciler.attest.eventlog.workarounds import Finding
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.verdict import Reason
 
@@ -26,7 +26,7 @@ CONFIGURATION = frozenset({events.EFI_VARIABLE_DRIVER_CONFIG, events.EFI_SPDM_DE
 AUTHORITIES = frozenset({events.EFI_VARIABLE_AUTHORITY, events.EFI_SPDM_DEVICE_AUTHORITY})
 
 _NEVER_AN_AUTHORITY = frozenset({"SecureBoot", "PK", "KEK", "SetupMode", "AuditMode", "DeployedMode"})
-_SWITCH = frozenset({b"\0", b"\1"})
+_SWITCH = frozenset({b"\0", b"\1", b""})
 _MAX_SHIM_SURPLUS = 8
 
 
@@ -34,7 +34,7 @@ def find_faults(extended: Sequence[Event], *, bank: str) -> Iterator[Finding]:
     """Yield what is wrong with the variables of PCR 7; digests and separators are judged elsewhere.
 
     1. A variable can be parsed. 2. Configuration stands before the separator, each variable once. 3. SecureBoot is one
-    byte, 0 or 1. 4. An authority names no variable of the configuration.
+    byte, 0 or 1, or empty: firmware without it measures what is not there so, and it proves nothing. 4. An authority names no variable of the configuration.
     """
     seen: set[tuple[UUID, str]] = set()
     is_separated = False
@@ -77,9 +77,8 @@ def _check_configuration(event: Event, *, bank: str, seen: set[tuple[UUID, str]]
         yield _about(event, bank=bank, code="VariableRepeated", message=message)
     seen.add(identity)
     if identity == (GLOBAL, "SecureBoot") and variable.content not in _SWITCH:
-        excuse = None if variable.content else Workaround.EMPTY_SECURE_BOOT
         message = "SecureBoot is not one byte of 0 or 1"
-        yield _about(event, bank=bank, code="VariableMalformed", message=message, excuse=excuse)
+        yield _about(event, bank=bank, code="VariableMalformed", message=message)
 
 
 def _check_authority(event: Event, *, bank: str) -> Iterator[Finding]:
@@ -101,6 +100,6 @@ def _variable_of(event: Event) -> Variable | None:
         return None
 
 
-def _about(event: Event, *, bank: str, code: str, message: str, excuse: Workaround | None = None) -> Finding:
+def _about(event: Event, *, bank: str, code: str, message: str) -> Finding:
     reason = Reason(code=code, message=message, pcr=event.pcr, bank=bank, event=event.index, event_type=event.type_name)
-    return Finding(reason=reason, excuse=excuse)
+    return Finding(reason=reason)

@@ -32,9 +32,6 @@ class Workaround(StrEnum):
     PADDING_AT_THE_END = "padding-at-the-end"
     """The log's last event is followed by nothing but ff bytes, at least four."""
 
-    EMPTY_SECURE_BOOT = "empty-secure-boot"
-    """The variable SecureBoot was measured with no content; it proves nothing then."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
