@@ -34,7 +34,8 @@ def find_faults(extended: Sequence[Event], *, bank: str) -> Iterator[Finding]:
     """Yield what is wrong with the variables of PCR 7; digests and separators are judged elsewhere.
 
     1. A variable can be parsed. 2. Configuration stands before the separator, each variable once. 3. SecureBoot is one
-    byte, 0 or 1, or empty: firmware without it measures what is not there so, and it proves nothing. 4. An authority names no variable of the configuration.
+    byte, 0 or 1; firmware that does not have it measures it as empty, which proves nothing. 4. An authority names no
+    variable of the configuration.
     """
     seen: set[tuple[UUID, str]] = set()
     is_separated = False
