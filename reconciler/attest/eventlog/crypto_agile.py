@@ -21,6 +21,7 @@ from reconciler.attest.reader import MalformedError, Reader
 
 SIGNATURE = b"Spec ID Event03\0"
 
+_COUNT_AT = len(SIGNATURE) + 8
 _MAX_ALGORITHMS = 8
 _MAX_DIGEST = 64
 _HEAD = struct.Struct("<III")
@@ -61,6 +62,13 @@ def parse_spec_id(data: bytes) -> SpecId:
             name = name_of_algorithm(algorithm)
             raise MalformedError(WHAT, f"says that digests of {name} have an impossible size of {size} bytes")
     return SpecId(platform_class=platform_class, version=(major, minor, errata), algorithms=sizes, vendor=vendor)
+
+
+def uncounted_vendor_data(data: bytes) -> int:
+    """Return how many bytes of vendor data the Spec ID in ``data`` announces as its last word, without having them."""
+    count = int.from_bytes(data[_COUNT_AT : _COUNT_AT + 4], "little")
+    ends_there = len(data) == _COUNT_AT + 4 + 4 * count + 1
+    return data[-1] if ends_there else 0
 
 
 def parse_records(data: bytes, *, at: int, last: int, algorithms: Mapping[int, int]) -> tuple[tuple[Record, ...], int]:

@@ -13,7 +13,7 @@ Source: TCG PC Client Platform Firmware Profile 1.06, 10.2 to 10.4.5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -94,8 +94,8 @@ class EventLog:
 def parse_log(data: bytes, *, allowed: frozenset[Workaround] = _NO_WORKAROUNDS) -> EventLog:
     """Return the log in ``data``, of either format.
 
-    ``allowed`` are the workarounds that may be used; the only one that parsing knows is PADDING_AT_THE_END. Raises
-    MalformedError if the bytes are not a whole log.
+    ``allowed`` are the workarounds that may be used; those of parsing are PADDING_AT_THE_END and VENDOR_DATA_UNCOUNTED.
+    Raises MalformedError if the bytes are not a whole log.
     """
     if len(data) > MAX_LOG:
         raise MalformedError(WHAT, f"{len(data)} bytes long, at most {MAX_LOG} are allowed")
@@ -125,15 +125,7 @@ def _parse(data: bytes, allowed: frozenset[Workaround]) -> EventLog:
     first, at = sha1.parse_record(data, at=0, index=0)
     # The register's number is not looked at: logs of confidential guests count from 1, and it is not extended.
     if first.type == NO_ACTION and first.data.startswith(crypto_agile.SIGNATURE):
-        spec_id = parse_spec_id(first.data)
-        records, at = crypto_agile.parse_records(data, at=at, last=last, algorithms=spec_id.algorithms)
-        return EventLog(
-            format=LogFormat.CRYPTO_AGILE,
-            algorithms=tuple(name_of_algorithm(algorithm) for algorithm in spec_id.algorithms),
-            records=(first, *records),
-            spec_id=spec_id,
-            workarounds=_padding(len(data) - at),
-        )
+        return _parse_crypto_agile(data, first=first, at=at, last=last, allowed=allowed)
     records, at = sha1.parse_records(data, last=last)
     return EventLog(
         format=LogFormat.SHA1,
@@ -144,10 +136,28 @@ def _parse(data: bytes, allowed: frozenset[Workaround]) -> EventLog:
     )
 
 
+def _parse_crypto_agile(data: bytes, *, first: Record, at: int, last: int, allowed: frozenset[Workaround]) -> EventLog:
+    uncounted: tuple[Workaround, ...] = ()
+    size = crypto_agile.uncounted_vendor_data(first.data)
+    if size and Workaround.VENDOR_DATA_UNCOUNTED in allowed:
+        first = replace(first, data=first.data + data[at : at + size])
+        at += size
+        uncounted = (Workaround.VENDOR_DATA_UNCOUNTED,)
+    spec_id = parse_spec_id(first.data)
+    records, at = crypto_agile.parse_records(data, at=at, last=last, algorithms=spec_id.algorithms)
+    return EventLog(
+        format=LogFormat.CRYPTO_AGILE,
+        algorithms=tuple(name_of_algorithm(algorithm) for algorithm in spec_id.algorithms),
+        records=(first, *records),
+        spec_id=spec_id,
+        workarounds=uncounted + _padding(len(data) - at),
+    )
+
+
 def _padding(size: int) -> tuple[Workaround, ...]:
     if 0 < size < _LEAST_PADDING:
         raise MalformedError(WHAT, f"{size} bytes too many at the end")
-    return (Workaround.PADDING_AT_THE_END,) if size else ()
+    return (Workaround.PADDING_AT_THE_END,) if size > 0 else ()
 
 
 def _replay(data: bytes, bank: str, allowed: frozenset[Workaround]) -> Replay:

@@ -32,6 +32,9 @@ class Workaround(StrEnum):
     PADDING_AT_THE_END = "padding-at-the-end"
     """The log's last event is followed by nothing but ff bytes, at least four."""
 
+    VENDOR_DATA_UNCOUNTED = "vendor-data-uncounted"
+    """The size of the Spec ID record does not count its vendor data, which follow it all the same."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
