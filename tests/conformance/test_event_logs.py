@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from itertools import islice
@@ -71,7 +72,7 @@ def tpm2_tools_events(name: str) -> list[tuple[int, str, dict[str, str]]]:
     """Return PCR, type and digests of every event that tpm2_eventlog decodes in the log ``name``, in order."""
     found = []
     for block in data(f"{name}.yaml").decode().partition("\npcrs:")[0].split("PCRIndex: ")[1:]:
-        pcr, kind = re.match(r"(\d+)\s+EventType: (\w+)", block).groups()  # type: ignore[union-attr] - it does
+        pcr, kind = re.match(r"(\d+)\s+EventType: (\w+)", block).groups()
         digests = dict(_DIGEST.findall(block))
         if alone := re.search(r"^  Digest: \"(\w+)\"", block, re.MULTILINE):
             digests = {"sha1": alone[1]}
@@ -198,6 +199,21 @@ def test_missing_exit_boot_services_fail_a_plain_replay_and_match_under_their_wo
     findings = list(find_unreplayed(found, values=values, quoted=(5,), bank="sha1"))
     (use,) = uses_of(findings, allowed={Workaround.MISSING_EXIT_BOOT_SERVICES})
     assert (use.workaround, use.excused) == (Workaround.MISSING_EXIT_BOOT_SERVICES, reason)
+
+
+def test_an_old_virtual_firmware_needs_its_workarounds_by_name_and_no_more() -> None:
+    found = replay_log(data("go-attestation/sb_cert_eventlog"), bank="sha256")
+    needed = {Workaround.SHIM_AUTHORITY, Workaround.SEPARATOR_IN_PCR_7_ONLY}
+    assert list(check_grammar(found, quoted=range(24), bank="sha256", allowed=needed)) == []
+    used = uses_of(find_faults(found, quoted=range(24), bank="sha256"), allowed=frozenset(Workaround))
+    assert {use.workaround for use in used} == needed
+
+
+def test_a_windows_guests_log_explains_every_value_of_its_tpm() -> None:
+    vector = document("go-attestation/windows_gcp_shielded_vm.json")["Log"]
+    values = {pcr["Index"]: base64.b64decode(pcr["Digest"]) for pcr in vector["PCRs"]}
+    assert sorted(values) == list(range(24))
+    assert replay_log(base64.b64decode(vector["Raw"]), bank="sha1").values == values
 
 
 def test_vendor_data_that_the_size_leaves_out_is_refused_unless_its_workaround_is_named() -> None:

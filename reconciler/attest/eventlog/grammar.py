@@ -76,7 +76,12 @@ def find_faults(replay: Replay, *, quoted: Collection[int], bank: str) -> Iterat
         extended = replay.extended[pcr]
         for event in extended:
             yield from _check_event(event, bank=bank)
-        yield from _check_separators(extended, pcr=pcr, bank=bank)
+        yield from _check_separators(extended, bank=bank)
+        if not _separators(extended):
+            message = f"PCR {pcr} has no separator: the firmware did not hand over in order"
+            reason = Reason(code="SeparatorMissing", message=message, pcr=pcr, bank=bank)
+            is_alone = _is_separated_in_7_only(replay)
+            yield Finding(reason=reason, excuse=Workaround.SEPARATOR_IN_PCR_7_ONLY if is_alone else None)
     if events.SECURE_BOOT_PCR in quoted:
         yield from pcr7.find_faults(replay.extended[events.SECURE_BOOT_PCR], bank=bank)
 
@@ -141,12 +146,18 @@ def _is_known_action(event: Event) -> bool:
     return _is_text(event.data)
 
 
-def _check_separators(extended: Sequence[Event], *, pcr: int, bank: str) -> Iterator[Finding]:
+def _separators(extended: Sequence[Event]) -> Sequence[Event]:
+    return [event for event in extended if event.type == events.SEPARATOR]
+
+
+def _is_separated_in_7_only(replay: Replay) -> bool:
+    separated = [pcr for pcr in events.FIRMWARE_PCRS if _separators(replay.extended[pcr])]
+    return separated == [events.SECURE_BOOT_PCR]
+
+
+def _check_separators(extended: Sequence[Event], *, bank: str) -> Iterator[Finding]:
     ends = {digest_of(_PASSED, bank=bank), digest_of(_FAILED, bank=bank)}
-    separators = [event for event in extended if event.type == events.SEPARATOR]
-    if not separators:
-        message = f"PCR {pcr} has no separator: the firmware did not hand over in order"
-        yield Finding(reason=Reason(code="SeparatorMissing", message=message, pcr=pcr, bank=bank))
+    separators = _separators(extended)
     for event in extended:
         if event.digest in ends and event.type != events.SEPARATOR:
             message = "the digest is a separator's, and the type says something else"

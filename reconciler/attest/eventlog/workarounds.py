@@ -29,6 +29,9 @@ class Workaround(StrEnum):
     DUPLICATE_SEPARATOR = "duplicate-separator"
     """A PCR has a second separator of four zero bytes."""
 
+    SEPARATOR_IN_PCR_7_ONLY = "separator-in-pcr-7-only"
+    """None of PCR 0 to 6 has a separator, and PCR 7 has: Google's virtual firmware of 2018."""
+
     PADDING_AT_THE_END = "padding-at-the-end"
     """The log's last event is followed by nothing but ff bytes, at least four."""
 
