@@ -10,7 +10,7 @@ It explains and decides nothing: both logs must have been replayed to quoted val
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,7 +68,7 @@ def first_divergence(
     parted = divergences(before, after, quoted=quoted)
     if not parted:
         return None
-    matched = sorted(_matched(before, after, quoted=quoted))
+    matched = sorted([*_matched(before, after, quoted=quoted), *_changed(parted)])
     return min(parted, key=lambda divergence: _place(divergence, matched=matched))
 
 
@@ -125,11 +125,17 @@ def _distance(events: Sequence[Event], *, digest: bytes) -> int:
     return next((place for place, event in enumerate(events) if event.digest == digest), 1 << 32)
 
 
-def _matched(good: Replay, found: Replay, *, quoted: Collection[int]) -> Iterable[tuple[int, int]]:
+def _matched(good: Replay, found: Replay, *, quoted: Collection[int]) -> Iterator[tuple[int, int]]:
     for pcr in quoted:
         expected, seen = good.extended[pcr], found.extended[pcr]
         for position in range(_common(expected, seen)):
             yield expected[position].index, seen[position].index
+
+
+def _changed(parted: Iterable[Divergence]) -> Iterator[tuple[int, int]]:
+    for divergence in parted:
+        if divergence.expected is not None and divergence.found is not None:
+            yield divergence.expected.index, divergence.found.index
 
 
 def _place(divergence: Divergence, *, matched: Sequence[tuple[int, int]]) -> tuple[int, int, int]:

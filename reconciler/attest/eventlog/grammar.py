@@ -172,7 +172,7 @@ def _check_separators(extended: Sequence[Event], *, bank: str) -> Iterator[Findi
             reason = Reason(
                 code="SeparatorInvalid",
                 message=message,
-                pcr=pcr,
+                pcr=event.pcr,
                 bank=bank,
                 event=event.index,
                 event_type=event.type_name,
