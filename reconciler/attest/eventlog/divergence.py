@@ -46,15 +46,13 @@ class Divergence:
         """Return one line for people; the events' own texts in it are not trusted."""
         expected = "nothing" if self.expected is None else _line(self.expected)
         found = "nothing" if self.found is None else _line(self.found)
-        match self.kind:
-            case DivergenceKind.START:
-                return f"PCR {self.pcr} starts at another value: another locality, or another launch"
-            case DivergenceKind.MISSING:
-                return f"PCR {self.pcr}: missing {expected}; found {found} instead"
-            case DivergenceKind.EXTRA:
-                return f"PCR {self.pcr}: {found} was not expected; expected {expected}"
-            case DivergenceKind.CHANGED:
-                return f"PCR {self.pcr}: expected {expected}; found {found}"
+        texts = {
+            DivergenceKind.START: "starts at another value: another locality, or another launch",
+            DivergenceKind.MISSING: f"missing {expected}; found {found} instead",
+            DivergenceKind.EXTRA: f"{found} was not expected; expected {expected}",
+            DivergenceKind.CHANGED: f"expected {expected}; found {found}",
+        }
+        return f"PCR {self.pcr}: {texts[self.kind]}"
 
 
 def first_divergence(
