@@ -2,7 +2,7 @@
 
 The Spec ID bounds everything after it: an event has at most one digest per algorithm that
 it names, of the size that it gives, and none of others. Every event must be whole, and
-name a PCR that there is unless it is EV_NO_ACTION. That every event has a digest of *every*
+name a PCR that there is unless it is of a type that is never extended. That every event has a digest of *every*
 bank is not demanded here but where a bank is read (``EventLog.bank``).
 
 Source: TCG PC Client Platform Firmware Profile 1.06, 10.2.1 (TCG_EfiSpecIDEvent) and 10.2.2.
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.attest.eventlog.banks import NAMES, SIZES, name_of_algorithm
-from reconciler.attest.eventlog.events import NO_ACTION
+from reconciler.attest.eventlog.events import UNEXTENDED
 from reconciler.attest.eventlog.record import MAX_EVENTS, PCR_COUNT, WHAT, Record
 from reconciler.attest.reader import MalformedError, Reader
 
@@ -94,7 +94,7 @@ def parse_records(data: bytes, *, at: int, last: int, algorithms: Mapping[int, i
                 at += 2 + size
             size = _LONG.unpack_from(data, at)[0]
             at += 4
-            if len(digests) != count or size > end - at or (pcr >= PCR_COUNT and kind != NO_ACTION):
+            if len(digests) != count or size > end - at or (pcr >= PCR_COUNT and kind not in UNEXTENDED):
                 raise MalformedError(WHAT, f"event {index} is cut off, repeats a digest or has no such PCR")
             found.append(Record(index=index, pcr=pcr, type=kind, digests=digests, data=data[at : at + size]))
             at += size

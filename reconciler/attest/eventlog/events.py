@@ -10,6 +10,7 @@ Development Guide, appendix F (event types from 0x400), and the types that Linux
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -109,13 +110,18 @@ _OTHERS: Mapping[int, str] = MappingProxyType(
 NAMES: Mapping[int, str] = MappingProxyType({**_PROFILE, **_OTHERS})
 """The event types that have a name, by number."""
 
+UNEXTENDED = frozenset({NO_ACTION, 0x00000401, 0x00000503, 0x00000504})
+"""The types that are never extended: EV_NO_ACTION, and marks in the logs of dynamic launches."""
+
 EXIT_BOOT_SERVICES = (b"Exit Boot Services Invocation", b"Exit Boot Services Returned with Success")
 """The two actions that PCR 5 is extended by when the firmware hands over for good."""
 
 BOOT_ACTIONS = frozenset(
     {b"Calling EFI Application from Boot Option", b"Returning from EFI Application from Boot Option"}
 )
-"""The actions of the firmware's boot manager."""
+"""The actions of the firmware's boot manager, but for the one that names a boot option."""
+
+_BOOTING_TO = re.compile(rb"Booting to Boot[0-9A-Fa-f]{4} Option")
 
 SECURE_BOOT_ACTIONS = frozenset({b"UEFI Debug Mode", b"DMA Protection Disabled"})
 """The only actions that PCR 7 may hold."""
@@ -153,6 +159,11 @@ _SECURE_BOOT_TYPES = frozenset(
 def name_of_type(event_type: int) -> str:
     """Return the specification's name of ``event_type``, or its number."""
     return NAMES.get(event_type, f"0x{event_type:08x}")
+
+
+def is_boot_action(text: bytes) -> bool:
+    """Return whether ``text`` is an action of the firmware's boot manager (8.4.2)."""
+    return text in BOOT_ACTIONS or _BOOTING_TO.fullmatch(text) is not None
 
 
 def may_be_in(pcr: int, *, event_type: int) -> bool:

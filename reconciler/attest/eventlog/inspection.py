@@ -8,7 +8,7 @@ stable; fields are only ever added. It has
   ``pcr``, ``type`` (a number), ``type_name``, ``digests`` (hex, by the bank's name),
   ``data`` (hex), ``description`` (short printable text that nothing vouches for) and
   ``verified``: for each replayable bank that the event has a digest of, whether that is the
-  digest of ``data``; null for EV_NO_ACTION, which is never extended;
+  digest of ``data``; null for EV_NO_ACTION and other types that are never extended;
 - ``pcrs``: for each bank that can be replayed, hex values by PCR number: of every PCR that
   has events, and of PCR 0;
 - ``startup_locality``: what PCR 0 starts at if the log says so, else null;
@@ -25,7 +25,7 @@ from typing import TypedDict
 
 from reconciler.attest.eventlog.banks import HASHES, digest_of
 from reconciler.attest.eventlog.describe import describe_event
-from reconciler.attest.eventlog.events import NO_ACTION
+from reconciler.attest.eventlog.events import UNEXTENDED
 from reconciler.attest.eventlog.log import EventLog, parse_log
 from reconciler.attest.eventlog.record import Record
 from reconciler.attest.eventlog.replay import Replay, replay
@@ -102,5 +102,5 @@ def _event(record: Record) -> EventJson:
         digests={bank: digest.hex() for bank, digest in record.digests.items()},
         data=record.data.hex(),
         description=describe_event(record),
-        verified=None if record.type == NO_ACTION else verified,
+        verified=None if record.type in UNEXTENDED else verified,
     )

@@ -82,7 +82,7 @@ def check_image(replay: Replay, *, measurements: Measurements, quoted: Collectio
 def _is_the_firmwares(event: Event) -> bool:
     if event.pcr != events.BOOT_PCR or not event.is_verified:
         return False
-    return event.type == events.SEPARATOR or (event.type == events.EFI_ACTION and event.data in events.BOOT_ACTIONS)
+    return event.type == events.SEPARATOR or (event.type == events.EFI_ACTION and events.is_boot_action(event.data))
 
 
 def _compare(found: Sequence[Event], *, expected: Sequence[str], pcr: int, bank: str) -> Iterator[Reason]:

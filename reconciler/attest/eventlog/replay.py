@@ -1,6 +1,7 @@
 """Replaying the events of one bank: the values that they bring PCR 0 to 23 to.
 
-1. EV_NO_ACTION is never extended. 2. A "StartupLocality" of 0, 3 or 4 before anything else
+1. EV_NO_ACTION and the marks of dynamic launches are never extended: an event that was
+passed off as one is missed in its PCR's value. 2. A "StartupLocality" of 0, 3 or 4 before anything else
 in PCR 0 starts it at that number; an H-CRTM event first in PCR 0 starts it at 4. 3. PCR 17
 to 22 start at f…f; a dynamic launch resets all of them to 0. A log that names any event in
 them claims such a launch, and the claim holds or falls with the quoted values.
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from reconciler.attest.eventlog.banks import HASHES, SIZES
-from reconciler.attest.eventlog.events import EFI_HCRTM_EVENT, NO_ACTION
+from reconciler.attest.eventlog.events import EFI_HCRTM_EVENT, NO_ACTION, UNEXTENDED
 from reconciler.attest.eventlog.record import PCR_COUNT, Event
 
 DRTM_PCRS = range(17, 23)
@@ -72,10 +73,10 @@ def replay(events: Iterable[Event], *, is_launched: bool | None = None) -> Repla
     bank = "sha256"
     for event in events:
         bank = event.bank
-        if event.type != NO_ACTION:
+        if event.type not in UNEXTENDED:
             listed[event.pcr].append(event)
             continue
-        found = parse_locality(event.data)
+        found = parse_locality(event.data) if event.type == NO_ACTION else None
         if found is None:
             continue
         if event.pcr or listed[0] or locality is not None or found < 0 or misplaced:

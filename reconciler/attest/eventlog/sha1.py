@@ -2,7 +2,7 @@
 
 Old BIOSes, coreboot and hypervisors of some years ago write them, for TPM 2.0 too. A
 first record of EV_NO_ACTION need not be a Spec ID, and may be short. Every record must
-be whole, and name a PCR that there is unless it is EV_NO_ACTION.
+be whole, and name a PCR that there is unless it is of a type that is never extended.
 
 Source: TCG PC Client Implementation Specification for Conventional BIOS 1.21, 11.1.1;
 TCG PC Client Platform Firmware Profile 1.06, 10.2.1.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 
-from reconciler.attest.eventlog.events import NO_ACTION
+from reconciler.attest.eventlog.events import UNEXTENDED
 from reconciler.attest.eventlog.record import MAX_EVENTS, PCR_COUNT, WHAT, Record
 from reconciler.attest.reader import MalformedError
 
@@ -40,7 +40,7 @@ def parse_record(data: bytes, *, at: int, index: int) -> tuple[Record, int]:
     pcr, kind, digest, size = HEADER.unpack_from(data, at)
     if size > len(data) - start:
         raise MalformedError(WHAT, f"ends within a field of {size} bytes of event {index}")
-    if pcr >= PCR_COUNT and kind != NO_ACTION:
+    if pcr >= PCR_COUNT and kind not in UNEXTENDED:
         raise MalformedError(WHAT, f"event {index} is extended into PCR {pcr}, and there is no such PCR")
     record = Record(index=index, pcr=pcr, type=kind, digests={"sha1": digest}, data=data[start : start + size])
     return record, start + size

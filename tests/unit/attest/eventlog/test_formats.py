@@ -15,6 +15,7 @@ from reconciler.attest.eventlog.log import (
     LogFormat,
     parse_event_log,
     parse_log,
+    parse_uncached,
     replay,
     replay_log,
 )
@@ -135,6 +136,7 @@ def test_a_long_log_is_judged_like_a_short_one() -> None:
 
 def test_a_log_that_is_read_again_gives_the_same() -> None:
     assert parse_log(bytes(bytearray(AGILE))) is parse_log(AGILE)
+    assert parse_uncached(AGILE) == parse_log(AGILE)
     assert replay_log(AGILE, bank="sha256") is replay_log(bytes(bytearray(AGILE)), bank="sha256")
     assert replay_log(AGILE, bank="sha256") is not replay_log(AGILE, bank="sha1")
 

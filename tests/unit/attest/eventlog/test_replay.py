@@ -3,10 +3,11 @@
 import pytest
 
 from reconciler.attest.eventlog.banks import digest_of
-from reconciler.attest.eventlog.log import Event, Replay, initial_value, replay
+from reconciler.attest.eventlog.log import Event, Replay, initial_value, parse_log, replay, replay_log
 from reconciler.attest.eventlog.measured import check_replay, find_unreplayed
 from reconciler.attest.eventlog.replay import extend, parse_locality
 from reconciler.attest.eventlog.workarounds import Workaround, uses_of
+from tests.support.eventlogs import new, old, spec_id
 
 EXIT = (b"Exit Boot Services Invocation", b"Exit Boot Services Returned with Success")
 
@@ -95,3 +96,18 @@ def test_another_value_is_not_excused() -> None:
     found, _ = exited(b"Calling EFI Application from Boot Option")
     everything = frozenset(Workaround)
     assert list(check_replay(found, values={5: b"x" * 32}, quoted=(5,), bank="sha256", allowed=everything))
+
+
+@pytest.mark.parametrize("kind", [3, 0x401, 0x503, 0x504])
+def test_marks_are_not_extended_and_may_name_any_pcr(kind: int) -> None:
+    log = spec_id("sha256") + new("sha256", pcr=255, kind=kind) + new("sha256", pcr=17, kind=0x404)
+    found = replay_log(log, bank="sha256")
+    assert [event.type for event in found.extended[17]] == [0x404]
+    assert parse_log(old(pcr=255, kind=kind)).records[0].pcr == 255
+
+
+def test_an_event_that_is_passed_off_as_a_mark_is_missed_in_its_pcr() -> None:
+    honest = replay([event(8, 0xD, b"command")])
+    retyped = replay([event(8, 0x401, b"command")])
+    (reason,) = check_replay(retyped, values=honest.values, quoted=range(24), bank="sha256")
+    assert (reason.code, reason.pcr) == ("UnexplainedPcr", 8)
