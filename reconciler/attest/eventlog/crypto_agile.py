@@ -2,8 +2,8 @@
 
 The Spec ID bounds everything after it: an event has at most one digest per algorithm that
 it names, of the size that it gives, and none of others. Every event must be whole, and
-name a PCR that there is unless it is of a type that is never extended. That every event has a digest of *every*
-bank is not demanded here but where a bank is read (``EventLog.bank``).
+name a PCR that there is unless it is of a type that is never extended. That every event
+has a digest of *every* bank is not demanded here but where a bank is read (``EventLog.bank``).
 
 Source: TCG PC Client Platform Firmware Profile 1.06, 10.2.1 (TCG_EfiSpecIDEvent) and 10.2.2.
 """
