@@ -20,7 +20,7 @@ from reconciler.attest.codes import CODES
 from reconciler.attest.endorsement.ek import check_endorsement, ek_name
 from reconciler.attest.eventlog.firmware import check_firmware, check_secure_boot
 from reconciler.attest.eventlog.grammar import check_grammar, find_secure_boot
-from reconciler.attest.eventlog.log import FormatError, parse_event_log, replay
+from reconciler.attest.eventlog.log import FormatError, replay_log
 from reconciler.attest.eventlog.measured import check_image, check_replay
 from reconciler.attest.expectation import Expectation
 from reconciler.attest.reader import MalformedError
@@ -165,12 +165,11 @@ def _check_boot(evidence: Evidence, *, expectation: Expectation) -> Iterator[Rea
     policy = expectation.policy
     # 7. The event log.
     try:
-        events = parse_event_log(evidence.event_log, bank=policy.bank)
+        replayed = replay_log(evidence.event_log, bank=policy.bank)
     except MalformedError as error:
         code = "EventLogFormat" if isinstance(error, FormatError) else "EventLogMalformed"
         yield Reason(code=code, message=str(error), bank=policy.bank)
     else:
-        replayed = replay(events)
         yield from check_replay(replayed, values=evidence.pcrs, quoted=policy.pcrs, bank=policy.bank)
         # 8. The grammar.
         yield from check_grammar(replayed, quoted=policy.pcrs, bank=policy.bank)

@@ -10,28 +10,43 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from reconciler.attest.eventlog import events
-from reconciler.attest.eventlog.log import Event, Replay, initial_value
+from reconciler.attest.eventlog.banks import digest_of
+from reconciler.attest.eventlog.record import Event
+from reconciler.attest.eventlog.replay import Replay, extend, initial_value
+from reconciler.attest.eventlog.workarounds import Finding, Workaround, reasons_of
 from reconciler.attest.verdict import Reason
 from reconciler.model.kinds import Measurements
 
-_ACTIONS = frozenset({b"Calling EFI Application from Boot Option", b"Returning from EFI Application from Boot Option"})
+_EXIT_PCR = 5
 
 
 def check_replay(
-    replay: Replay, *, values: Mapping[int, bytes], quoted: Collection[int], bank: str
+    replay: Replay,
+    *,
+    values: Mapping[int, bytes],
+    quoted: Collection[int],
+    bank: str,
+    allowed: Collection[Workaround] = (),
 ) -> Iterator[Reason]:
     """Yield a reason for each quoted PCR that the log does not bring to its quoted value.
 
     A PCR that no event names, and that was extended all the same, is a finding of its own: unexplained.
     """
+    return reasons_of(find_unreplayed(replay, values=values, quoted=quoted, bank=bank), allowed=allowed)
+
+
+def find_unreplayed(
+    replay: Replay, *, values: Mapping[int, bytes], quoted: Collection[int], bank: str
+) -> Iterator[Finding]:
+    """Yield what check_replay finds, with the workaround that would excuse it."""
     for pcr in sorted(quoted):
         value = values.get(pcr)
         if value is None or value == replay.values[pcr]:
             continue  # A missing value was already found with the quote.
         is_named = bool(replay.extended[pcr])
-        expected = replay.values[pcr] if is_named else initial_value(pcr)
+        expected = replay.values[pcr] if is_named else initial_value(pcr, bank=bank, is_launched=replay.is_launched)
         message = "the log does not replay to the quoted value" if is_named else "extended, but no event says by what"
-        yield Reason(
+        reason = Reason(
             code="LogMismatch" if is_named else "UnexplainedPcr",
             message=f"PCR {pcr}: {message}",
             pcr=pcr,
@@ -39,6 +54,17 @@ def check_replay(
             expected=expected.hex(),
             found=value.hex(),
         )
+        lacks_exit = pcr == _EXIT_PCR and is_named and _lacks_exit(replay, value=value)
+        yield Finding(reason=reason, excuse=Workaround.MISSING_EXIT_BOOT_SERVICES if lacks_exit else None)
+
+
+def _lacks_exit(replay: Replay, *, value: bytes) -> bool:
+    # Some firmware extends PCR 5 while it exits, when it cannot write to its log any more.
+    reached = replay.values[_EXIT_PCR]
+    for text in events.EXIT_BOOT_SERVICES:
+        reached = extend(reached, digest_of(text, bank=replay.bank), bank=replay.bank)
+    is_logged = any(event.data in events.EXIT_BOOT_SERVICES for event in replay.extended[_EXIT_PCR])
+    return reached == value and not is_logged
 
 
 def check_image(replay: Replay, *, measurements: Measurements, quoted: Collection[int], bank: str) -> Iterator[Reason]:
@@ -56,7 +82,7 @@ def check_image(replay: Replay, *, measurements: Measurements, quoted: Collectio
 def _is_the_firmwares(event: Event) -> bool:
     if event.pcr != events.BOOT_PCR or not event.is_verified:
         return False
-    return event.type == events.SEPARATOR or (event.type == events.EFI_ACTION and event.data in _ACTIONS)
+    return event.type == events.SEPARATOR or (event.type == events.EFI_ACTION and events.is_boot_action(event.data))
 
 
 def _compare(found: Sequence[Event], *, expected: Sequence[str], pcr: int, bank: str) -> Iterator[Reason]:

@@ -13,6 +13,9 @@ from reconciler.attest.reader import MalformedError, Reader
 GLOBAL = UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
 """The vendor of the variables that the UEFI specification itself defines."""
 
+SHIM = UUID("605dab50-e046-4300-abb6-3dd810dd8b23")
+"""The vendor of shim's variables: its own certificate, the machine owner's lists, the SBAT level."""
+
 _WHAT = "variable"
 _MAX_NAME = 1024
 
@@ -28,6 +31,14 @@ class Variable:
 
 def parse_variable(data: bytes) -> Variable:
     """Return the variable in ``data``, which it fills to the last byte; raise MalformedError if it is none."""
+    variable, rest = split_variable(data)
+    if rest:
+        raise MalformedError(_WHAT, f"{len(rest)} bytes too many at the end")
+    return variable
+
+
+def split_variable(data: bytes) -> tuple[Variable, bytes]:
+    """Return the variable at the start of ``data``, and the bytes after it; raise MalformedError if there is none."""
     reader = Reader(data, what=_WHAT, byteorder="little")
     vendor = UUID(bytes_le=reader.take(16))
     characters, size = reader.integer(8), reader.integer(8)
@@ -38,5 +49,4 @@ def parse_variable(data: bytes) -> Variable:
     except UnicodeDecodeError as error:
         raise MalformedError(_WHAT, "its name is not text") from error
     content = reader.take(size)
-    reader.finish()
-    return Variable(vendor=vendor, name=name, content=content)
+    return Variable(vendor=vendor, name=name, content=content), data[32 + 2 * characters + size :]

@@ -42,13 +42,15 @@ FIRST, SECOND = MEASUREMENTS.pcr4
 
 def test_the_firmwares_own_events_may_stand_anywhere_among_the_images() -> None:
     own = (hashed(4, EV_EFI_ACTION, CALLING), hashed(4, EV_SEPARATOR, bytes(4)))
-    assert judge(*own, application(FIRST), own[0], application(SECOND)) == []
+    booting = hashed(4, EV_EFI_ACTION, b"Booting to Boot001F Option")
+    assert judge(*own, booting, application(FIRST), own[0], application(SECOND)) == []
 
 
 @pytest.mark.parametrize(
     "event",
     [
         hashed(4, EV_EFI_ACTION, b"Calling something else"),
+        hashed(4, EV_EFI_ACTION, b"Booting to Boot001F Option too"),
         change_digest(hashed(4, EV_EFI_ACTION, CALLING)),
         change_digest(hashed(4, EV_SEPARATOR, bytes(4))),
         hashed(4, EV_IPL, CALLING),

@@ -1,0 +1,1 @@
+"""Measurements of throughput, run by hand or by make; never part of a test."""
