@@ -10,7 +10,7 @@ from reconciler.model.facts import FACTS, OPERATORS, PROOFS, FactAssertion, Fami
 A, B = "a" * 64, "b" * 64
 
 
-def read(**fields: Any) -> FactAssertion:
+def read(**fields: object) -> FactAssertion:
     return FactAssertion.model_validate_json(json.dumps(fields))
 
 

@@ -19,6 +19,10 @@ def fact(name: str, value: FactValue, *, events: tuple[int, ...] = (5,), verifie
     )
 
 
+ON = fact("secureBoot", value=True)
+OFF = fact("secureBoot", value=False)
+
+
 def facts(
     *found: Fact, problems: tuple[Problem, ...] = (), family: Family = Family.UEFI, quoted: range = range(24)
 ) -> Facts:
@@ -32,12 +36,12 @@ def facts(
     )
 
 
-def reasons(known: Facts, *, profile: str | None = None, **fields: Any) -> list[Reason]:
+def reasons(known: Facts, *, profile: str | None = None, **fields: object) -> list[Reason]:
     assertion = FactAssertion.model_validate_json(json.dumps(fields))
     return list(check_facts(known, [assertion], profile=profile))
 
 
-def codes(known: Facts, **fields: Any) -> list[str]:
+def codes(known: Facts, **fields: object) -> list[str]:
     return [reason.code for reason in reasons(known, **fields)]
 
 
@@ -144,9 +148,9 @@ def test_reasons_name_the_entry_and_the_event_that_differ() -> None:
 
 
 def test_a_scalar_names_its_only_event() -> None:
-    (reason,) = reasons(facts(fact("secureBoot", False)), fact="secureBoot", equals=True)
+    (reason,) = reasons(facts(OFF), fact="secureBoot", equals=True)
     assert (reason.pcr, reason.event, reason.expected, reason.found) == (7, 5, "true", "false")
-    (reason,) = reasons(facts(fact("secureBoot", False, events=())), fact="secureBoot", equals=True)
+    (reason,) = reasons(facts(fact("secureBoot", value=False, events=())), fact="secureBoot", equals=True)
     assert reason.event is None
     (reason,) = reasons(facts(fact("mokList", A)), fact="mokList", within=[B])
     assert (reason.event, reason.expected, reason.found) == (5, B, A)
@@ -187,7 +191,7 @@ def test_the_document_is_stable_json_in_the_tables_order() -> None:
         quoted=(0, 7),
         found={
             "dbx": fact("dbx", frozenset({B, A})),
-            "secureBoot": fact("secureBoot", True),
+            "secureBoot": ON,
             "drivers": fact("drivers", (B, A)),
             "sbatGenerations": fact("sbatGenerations", {"shim": 2, "grub": 3}),
         },
