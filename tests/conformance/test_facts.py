@@ -1,0 +1,217 @@
+"""Facts of real machines' logs, compared with what tpm2-tools reads from them.
+
+What is expected follows from tpm2_eventlog's decoded events: those that stand beside its own fixtures, and for other
+logs those that the installed tool prints. Its view of types and texts is taken, so the comparison is of honest logs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from typing import Any
+from uuid import UUID
+
+import pytest
+from ruamel.yaml import YAML
+
+from reconciler.attest.eventlog.log import parse_event_log, replay
+from reconciler.attest.facts.collect import collect_facts
+from reconciler.attest.facts.document import facts_document
+from reconciler.attest.facts.values import Facts
+from reconciler.model.facts import Family
+from tests.conformance.vectors import FOLDER, data, document, needs_vectors
+
+pytestmark = needs_vectors
+
+WITH_YAML = [
+    "tpm2-tools/event-arch-linux.bin",
+    "tpm2-tools/event-bootorder.bin",
+    "tpm2-tools/event-gce-ubuntu-2104-log.bin",
+    "tpm2-tools/event-moklisttrusted.bin",
+    "tpm2-tools/event-postcode.bin",
+    "tpm2-tools/event-sd-boot-fedora37.bin",
+]
+WITHOUT_YAML = [
+    "go-attestation/crypto_agile_eventlog",
+    "go-attestation/sb_cert_eventlog",
+    "go-eventlog/arch-linux-workstation.bin",
+    "go-eventlog/rhel8-uefi.bin",
+    "go-eventlog/ubuntu-2104-no-secure-boot.bin",
+    "keylime/binary_bios_measurements",
+    "keylime/binary_bios_measurements-secureboot",
+]
+LOGS = WITH_YAML + WITHOUT_YAML
+SHIMS_ODD_EVENT = {"tpm2-tools/event-postcode.bin", "go-attestation/sb_cert_eventlog"}
+X509 = "a5c059a1-94e4-4aa7-87b5-ab155c2bf072"
+CONFIGURATION = {"PK": "pk", "KEK": "kek", "db": "db", "dbx": "dbx"}
+
+Decoded = list[dict[str, Any]]
+
+
+def decoded(name: str) -> Decoded:
+    """Return the events of the log ``name`` as tpm2-tools reads them."""
+    if name in WITH_YAML:
+        text = data(f"{name}.yaml").decode()
+    elif tool := shutil.which("tpm2_eventlog"):
+        text = subprocess.run([tool, str(FOLDER / name)], check=True, capture_output=True, timeout=60).stdout.decode()
+    else:
+        pytest.skip("tpm2_eventlog is not installed")
+    events: Decoded = YAML(typ="safe").load(text)["events"]
+    return events
+
+
+def found(name: str) -> Facts:
+    events = parse_event_log(data(name), bank="sha256")
+    return collect_facts(replay(events), family=Family.UEFI, quoted=range(24), bank="sha256")
+
+
+def value(facts: Facts, name: str) -> object:
+    """Return the value of a verified fact, or None."""
+    fact = facts.found.get(name)
+    return fact.value if fact is not None and fact.verified else None
+
+
+def digest_of(event: dict[str, Any]) -> str:
+    return next(str(entry["Digest"]) for entry in event["Digests"] if entry["AlgorithmId"] == "sha256")
+
+
+def of(events: Decoded, pcr: int, *types: str) -> Decoded:
+    return [event for event in events if event["PCRIndex"] == pcr and event["EventType"] in types]
+
+
+def digests(events: Decoded) -> tuple[str, ...]:
+    return tuple(digest_of(event) for event in events)
+
+
+def variables(events: Decoded, kind: str) -> Decoded:
+    return [event["Event"] for event in of(events, 7, kind)]
+
+
+def signatures(variable: dict[str, Any]) -> set[str]:
+    entries = set()
+    for each in variable.get("VariableData") or []:
+        for key in each["Keys"]:
+            content = bytes.fromhex(str(key["SignatureData"]))
+            is_certificate = each["SignatureType"] == X509
+            entries.add(hashlib.sha256(content).hexdigest() if is_certificate else content.hex())
+    return entries
+
+
+def authorities(events: Decoded) -> set[str]:
+    """Return the digests of certificates; the tool takes the first bytes of shim's own for an owner's GUID."""
+    entries = set()
+    for variable in variables(events, "EV_EFI_VARIABLE_AUTHORITY"):
+        for entry in variable["VariableData"] if isinstance(variable["VariableData"], list) else []:
+            content = bytes.fromhex(str(entry["SignatureData"]))
+            owner = UUID(entry["SignatureOwner"]).bytes_le
+            entries.add(hashlib.sha256(owner + content if owner[:2] == b"\x30\x82" else content).hexdigest())
+    return entries
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_secure_boots_state_and_keys_are_those_of_the_decoded_log(name: str) -> None:
+    events, facts = decoded(name), found(name)
+    seen = set()
+    for variable in variables(events, "EV_EFI_VARIABLE_DRIVER_CONFIG"):
+        what = str(variable["UnicodeName"])
+        if what == "SecureBoot":
+            # A variable of no bytes is not the one byte that says so; the tool reads it as "No".
+            is_told = variable["VariableDataLength"] == 1
+            assert value(facts, "secureBoot") == ((variable["VariableData"]["Enabled"] == "Yes") if is_told else None)
+        elif what in CONFIGURATION:
+            seen.add(what)
+            assert value(facts, CONFIGURATION[what]) == signatures(variable), what
+    assert seen == set(CONFIGURATION)
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_authorities_are_those_of_the_decoded_log(name: str) -> None:
+    events, facts = decoded(name), found(name)
+    assert value(facts, "authoritiesBeforeSeparator") == set()
+    if name in SHIMS_ODD_EVENT:
+        assert value(facts, "authoritiesAfterSeparator") is None
+        assert facts.problems_of("authoritiesAfterSeparator")
+    else:
+        assert value(facts, "authoritiesAfterSeparator") == authorities(events)
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_sbat_levels_are_those_of_the_decoded_log(name: str) -> None:
+    levels = [
+        variable["VariableData"]
+        for variable in variables(decoded(name), "EV_EFI_VARIABLE_AUTHORITY")
+        if variable["UnicodeName"] == "SbatLevel"
+    ]
+    facts = found(name)
+    assert (value(facts, "sbatLevel") is None) == (not levels)
+    for level in levels:
+        # An older tool shows the bytes it cannot name.
+        text = level["String"] if isinstance(level, dict) else bytes.fromhex(str(level)).decode()
+        lines = [line.split(",") for line in text.split()]
+        assert value(facts, "sbatLevel") == int(lines[0][2])
+        assert value(facts, "sbatGenerations") == {line[0]: int(line[1]) for line in lines}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_what_was_started_is_what_the_decoded_log_says(name: str) -> None:
+    events, facts = decoded(name), found(name)
+    assert value(facts, "bootApplications") == digests(of(events, 4, "EV_EFI_BOOT_SERVICES_APPLICATION"))
+    assert value(facts, "drivers") == digests(of(events, 2, "EV_EFI_BOOT_SERVICES_DRIVER"))
+    tables = of(events, 5, "EV_EFI_GPT_EVENT")
+    assert value(facts, "gpt") == digests(tables)
+    assert value(facts, "gptDisks") == tuple(event["Event"]["Header"]["DiskGUID"] for event in tables)
+    actions = [str(event["Event"]) for event in of(events, 5, "EV_EFI_ACTION")]
+    assert value(facts, "exitBootServices") == ("Exit Boot Services Returned with Success" in actions)
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_the_firmware_is_that_of_the_decoded_log(name: str) -> None:
+    events, facts = decoded(name), found(name)
+    blobs = of(events, 0, "EV_EFI_PLATFORM_FIRMWARE_BLOB", "EV_POST_CODE", "EV_S_CRTM_CONTENTS")
+    measured = value(facts, "firmwareBlobs")
+    assert isinstance(measured, tuple)
+    assert set(digests(blobs)) <= set(measured)
+    # What else is there has a digest that its short data does not explain.
+    others = of(events, 0, "EV_NONHOST_INFO")
+    assert set(measured) <= {*digests(blobs), *digests(others)}
+    (version,) = of(events, 0, "EV_S_CRTM_VERSION")
+    raw = bytes.fromhex(str(version["Event"]))
+    assert value(facts, "scrtmVersion") in {raw.hex(), raw.decode("utf-16-le", "replace").rstrip("\0")}
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_kernels_and_shims_variables_are_those_of_the_decoded_log(name: str) -> None:
+    events, facts = decoded(name), found(name)
+    texts = [str(event["Event"]["String"]).rstrip("\0\n ") for event in of(events, 8, "EV_IPL")]
+    lines = [text.partition("kernel_cmdline")[2].lstrip(": ") for text in texts if "kernel_cmdline" in text[:20]]
+    line = value(facts, "kernelCommandLine")
+    assert ([str(line).rstrip()] if line is not None and lines else []) == lines
+    assert value(facts, "loadedFiles") == digests(of(events, 9, "EV_IPL", "EV_EVENT_TAG"))
+    mok = of(events, 14, "EV_IPL")
+    assert value(facts, "mokState") == digests(mok)
+    for event in mok:
+        label = str(event["Event"]["String"]).rstrip("\0\n ")
+        assert value(facts, label[0].lower() + label[1:]) == digest_of(event)
+
+
+def test_keylimes_machine_has_boot_guard_and_the_others_do_not() -> None:
+    guarded = {name for name in LOGS if value(found(name), "bootGuard")}
+    assert guarded == {"keylime/binary_bios_measurements"}
+    for name in LOGS:
+        events = decoded(name)
+        localities = [event["Event"] for event in of(events, 0, "EV_NO_ACTION") if "StartupLocality" in event["Event"]]
+        expected = localities[0]["StartupLocality"] if localities else 0
+        assert value(found(name), "startupLocality") == expected
+
+
+@pytest.mark.parametrize("name", [name for name in LOGS if name.startswith("go-eventlog/")])
+def test_the_logs_of_these_facts_replay_to_the_values_on_record(name: str) -> None:
+    expected = document("go-eventlog/expected.json")[name.removeprefix("go-eventlog/")]["pcrs"]["sha256"]
+    values = replay(parse_event_log(data(name), bank="sha256")).values
+    assert {pcr: values[int(pcr)].hex() for pcr in expected} == expected
+
+
+@pytest.mark.parametrize("name", LOGS)
+def test_facts_of_a_log_are_a_stable_document(name: str) -> None:
+    assert facts_document(found(name)) == facts_document(found(name))
