@@ -7,6 +7,7 @@ logs those that the installed tool prints. Its view of types and texts is taken,
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import struct
 import subprocess
@@ -18,8 +19,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from reconciler.attest.eventlog.log import parse_event_log, replay
+from reconciler.attest.facts.assertions import check_facts
 from reconciler.attest.facts.collect import collect_facts
 from reconciler.attest.facts.document import facts_document
+from reconciler.attest.facts.suggest import suggest_assertions
 from reconciler.attest.facts.values import Facts
 from reconciler.model.facts import Family
 from tests.conformance.vectors import FOLDER, data, document, needs_vectors
@@ -249,5 +252,11 @@ def test_the_logs_of_these_facts_replay_to_the_values_on_record(name: str) -> No
 
 
 @pytest.mark.parametrize("name", LOGS)
-def test_facts_of_a_log_are_a_stable_document(name: str) -> None:
-    assert facts_document(found(name)) == facts_document(found(name))
+def test_what_a_log_proves_holds_of_it_and_of_no_other_log(name: str) -> None:
+    facts = found(name)
+    assert json.loads(json.dumps(facts_document(facts))) == facts_document(facts)
+    suggested = list(suggest_assertions(facts))
+    assert list(check_facts(facts, suggested)) == []
+    for other in LOGS:
+        if data(other) != data(name):
+            assert list(check_facts(found(other), suggested)), other

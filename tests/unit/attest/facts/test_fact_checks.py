@@ -5,7 +5,8 @@ import pytest
 
 from reconciler.attest.codes import CODES
 from reconciler.attest.facts.assertions import check_facts
-from reconciler.attest.facts.document import facts_document
+from reconciler.attest.facts.document import facts_document, facts_text
+from reconciler.attest.facts.suggest import suggest_assertions
 from reconciler.attest.facts.values import Fact, Facts, FactValue, Problem
 from reconciler.attest.verdict import Reason
 from reconciler.model.facts import FACTS, FactAssertion, Family, Overlay
@@ -213,3 +214,58 @@ def test_the_document_is_stable_json_in_the_tables_order() -> None:
     assert list(document["facts"]["sbatGenerations"]["value"]) == ["grub", "shim"]
     assert document["problems"] == [{"facts": ["pk"], "pcr": 7, "event": 9, "message": "measured twice"}]
     assert (document["family"], document["overlays"], document["quoted"]) == ("uefi", ["tboot"], [0, 7])
+
+
+KNOWN = facts(
+    fact("startupLocality", 3, events=()),
+    fact("scrtmVersion", "1.2", verified=False),
+    fact("firmwareConfig", (A,)),
+    fact("drivers", ()),
+    fact("bootApplications", (A, B), events=(7, 9)),
+    ON,
+    fact("db", frozenset({B, A})),
+    fact("dbx", frozenset({f"{number:064x}" for number in range(5)})),
+    fact("sbatLevel", 2023012900),
+    fact("sbatGenerations", {"shim": 2, "grub": 3}),
+    problems=(
+        Problem(facts=("pk", "kek"), pcr=7, message="measured twice", event=9),
+        Problem(facts=("initrd",), pcr=9, message="not told apart"),
+    ),
+)
+
+
+def test_facts_are_told_in_lines_with_their_place() -> None:
+    assert facts_text(KNOWN) == (
+        "startupLocality: 3 [PCR 0]\n"
+        "scrtmVersion: 1.2 [PCR 0, event 5, not verified]\n"
+        f"firmwareConfig: {A} [PCR 1, event 5]\n"
+        "drivers: none [PCR 2, event 5]\n"
+        f"bootApplications: {A}, {B} [PCR 4, event 7 to 9]\n"
+        "secureBoot: true [PCR 7, event 5]\n"
+        f"db: {A}, {B} [PCR 7, event 5]\n"
+        "dbx: 5 entries [PCR 7, event 5]\n"
+        "sbatLevel: 2023012900 [PCR 7, event 5]\n"
+        "sbatGenerations: grub 3, shim 2 [PCR 7, event 5]\n"
+        "not proven: pk, kek: measured twice [PCR 7, event 9]\n"
+        "not proven: initrd: not told apart [PCR 9]\n"
+    )
+
+
+def test_what_a_boot_suggests_holds_of_it_and_leaves_out_what_is_its_own() -> None:
+    suggested = list(suggest_assertions(KNOWN))
+    assert {assertion.fact: assertion.operator[0] for assertion in suggested} == {
+        "startupLocality": "equals",
+        "drivers": "equals",
+        "bootApplications": "equals",
+        "secureBoot": "equals",
+        "db": "equals",
+        "dbx": "includes",
+        "sbatLevel": "atLeast",
+        "sbatGenerations": "atLeast",
+    }
+    assert list(check_facts(KNOWN, suggested)) == []
+
+
+def test_revocations_that_are_empty_are_suggested_as_they_are() -> None:
+    (suggested,) = suggest_assertions(facts(fact("dbx", frozenset())))
+    assert suggested.operator == ("equals", ())

@@ -97,6 +97,13 @@ def test_a_kernel_measures_its_options_and_then_its_initrd() -> None:
     assert values_of(older) == {"loadedFiles": (digest("initrd"),), "initrd": (digest("initrd"),)}
 
 
+def test_one_measurement_does_not_prove_that_there_was_no_initrd() -> None:
+    facts = facts_of([blob(9, "an older kernel's initrd", kind=EV_EVENT_TAG, data=OPTIONS)], quoted=(9,))
+    assert "initrd" not in facts.found
+    assert facts.problems_of("initrd")[0].event == 1
+    assert values_of(facts_of([], quoted=(9,))) == {"loadedFiles": (), "initrd": ()}
+
+
 @pytest.mark.parametrize(
     "events",
     [
