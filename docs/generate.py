@@ -106,6 +106,8 @@ explain.
 - Whoever runs after a step of the boot can extend a PCR further, but take nothing out of it. `equals` and `within`
   notice that; `includes`, `atLeast` and facts from after PCR 7's separator can be satisfied by such an addition.
 - `bootGuard` rests on locality 3, which a TXT launch of the firmware has as well, and on what the first event says.
+- `scrtmVersion` is what the one event before PCR 0's separator holds that calls itself a version; its text was
+  measured, that it is the version was not.
 - Of facts proven by order, the digest is certain; that it is of the thing named rests on programs that measure in
   their usual order.
 - GRUB's commands other than `linux`, `linux16` and `linuxefi` may start something as well; `bootApplications` shows

@@ -211,12 +211,12 @@ def _operand(value: object) -> object:
     is_map = isinstance(value, dict) and (
         all(isinstance(entry, str) for entry in value.values()) or all(type(entry) is int for entry in value.values())
     )
-    if not (is_texts or is_map or isinstance(value, bool | int | str)):
+    if not (value is None or is_texts or is_map or isinstance(value, bool | int | str)):
         raise ValueError(
             "a fact is compared with true or false, a whole number, a text, a list of texts, "
             "or a map of names to texts or to whole numbers"
         )
-    return value
+    return tuple(value) if isinstance(value, list) else value
 
 
 class FactAssertion(Value):
@@ -229,10 +229,10 @@ class FactAssertion(Value):
     """
 
     fact: str
-    equals: Annotated[Operand, BeforeValidator(_operand)] | None = None
+    equals: Annotated[Operand | None, BeforeValidator(_operand)] = None
     within: tuple[str, ...] | None = None
-    includes: Annotated[Operand, BeforeValidator(_operand)] | None = None
-    at_least: Annotated[Operand, BeforeValidator(_operand)] | None = None
+    includes: Annotated[Operand | None, BeforeValidator(_operand)] = None
+    at_least: Annotated[Operand | None, BeforeValidator(_operand)] = None
     absent: Literal[True] | None = None
     families: Annotated[tuple[Family, ...], Field(min_length=1)] | None = None
     profiles: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None

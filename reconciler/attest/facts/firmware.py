@@ -31,20 +31,19 @@ def collect_start(view: View) -> Outcome:
     """Yield how the TPM was started: the only start of PCR 0 from which its events lead to its value.
 
     Boot Guard is what the first event says of itself, which counts only with locality 3: nothing but an authenticated
-    code module starts a TPM from there.
+    code module starts a TPM from there. What it measured is the first of firmwareBlobs.
     """
     locality = view.start_of(0, starts=_LOCALITIES)
     if locality is None or view.replay.misplaced_localities:
         message = "no startup locality leads to the replayed value, or one is misplaced"
         yield problem("startupLocality", "hcrtm", "bootGuard", pcr=0, message=message)
         return
-    first = view.events(0)[:1]
     is_boot_guard = locality == _BOOT_GUARD_LOCALITY and any(
-        event.type == _S_CRTM_CONTENTS and event.data.rstrip(b"\0") == _BOOT_GUARD for event in first
+        event.type == _S_CRTM_CONTENTS and event.data.rstrip(b"\0") == _BOOT_GUARD for event in view.events(0)[:1]
     )
     yield view.fact("startupLocality", value=locality, pcr=0)
     yield view.fact("hcrtm", value=locality == _HCRTM_LOCALITY, pcr=0)
-    yield view.fact("bootGuard", value=is_boot_guard, pcr=0, events=first if is_boot_guard else ())
+    yield view.fact("bootGuard", value=is_boot_guard, pcr=0)
 
 
 def collect_firmware(view: View) -> Outcome:

@@ -105,9 +105,14 @@ def collect_kernel_inputs(view: View) -> Outcome:
         message = "others than the kernel's own stub measured into PCR 9; only loadedFiles is known"
         yield problem("loadOptions", "initrd", pcr=9, message=message)
         return
-    for event in events[: sum(is_options)]:
+    options, files = events[: sum(is_options)], events[sum(is_options) :]
+    for event in options:
         yield view.fact("loadOptions", value=event.digest.hex(), pcr=9, events=[event])
-    yield view.digests("initrd", pcr=9, events=events[sum(is_options) :])
+    if options and not files:
+        message = "the only measurement may be of options or of a file system; that there is none is not proven"
+        yield problem("initrd", pcr=9, message=message, event=options[0])
+    else:
+        yield view.digests("initrd", pcr=9, events=files)
 
 
 def collect_sections(view: View) -> Outcome:

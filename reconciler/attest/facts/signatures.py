@@ -18,23 +18,21 @@ _WHAT = "signature list"
 _OWNER = 16
 _HEADER = 28
 
-_HASHES: Mapping[UUID, int] = MappingProxyType(
-    {
-        UUID("826ca512-cf10-4ac9-b187-be01496631bd"): 20,  # SHA-1
-        UUID("0b6e5233-a65c-44c9-9407-d9ab83bfc8bd"): 28,  # SHA-224
-        UUID("c1c41626-504c-4092-aca9-41f936934328"): 32,  # SHA-256
-        UUID("ff3e5307-9fd0-48c9-85f1-8ad56c701e01"): 48,  # SHA-384
-        UUID("093e0fae-a6c4-4f50-9f1b-d41e2b89c19a"): 64,  # SHA-512
-    }
-)
-_HASHES_AND_TIME: Mapping[UUID, int] = MappingProxyType(
-    {
-        UUID("3bd2a492-96c0-4079-b420-fcf98ef103ed"): 32,  # of a certificate, by SHA-256
-        UUID("7076876e-80c2-4ee6-aad2-28b349a6865b"): 48,  # by SHA-384
-        UUID("446dbf63-2502-4cda-bcfa-2465d2b0fe9d"): 64,  # by SHA-512
-    }
-)
 _TIME = 16
+
+_HASHES: Mapping[UUID, tuple[int, int]] = MappingProxyType(
+    {
+        UUID("826ca512-cf10-4ac9-b187-be01496631bd"): (20, 0),  # SHA-1
+        UUID("0b6e5233-a65c-44c9-9407-d9ab83bfc8bd"): (28, 0),  # SHA-224
+        UUID("c1c41626-504c-4092-aca9-41f936934328"): (32, 0),  # SHA-256
+        UUID("ff3e5307-9fd0-48c9-85f1-8ad56c701e01"): (48, 0),  # SHA-384
+        UUID("093e0fae-a6c4-4f50-9f1b-d41e2b89c19a"): (64, 0),  # SHA-512
+        UUID("3bd2a492-96c0-4079-b420-fcf98ef103ed"): (32, _TIME),  # of a certificate, by SHA-256
+        UUID("7076876e-80c2-4ee6-aad2-28b349a6865b"): (48, _TIME),  # by SHA-384
+        UUID("446dbf63-2502-4cda-bcfa-2465d2b0fe9d"): (64, _TIME),  # by SHA-512
+    }
+)
+"""How long the hashes of each kind are, and the time of revocation behind them."""
 
 
 def parse_signature_lists(data: bytes) -> tuple[str, ...]:
@@ -53,19 +51,19 @@ def parse_signature_lists(data: bytes) -> tuple[str, ...]:
         if body < 0 or size > left or entry <= _OWNER or body % entry:
             raise MalformedError(_WHAT, f"says {size} bytes, {header} of them a header, in entries of {entry}")
         reader.take(header)
-        found += [_digest_of(reader.take(entry)[_OWNER:], kind=kind) for _ in range(body // entry)]
+        found += _digests_of(reader.take(body), entry=entry, kind=kind)
         left -= size
     return tuple(found)
 
 
-def _digest_of(content: bytes, *, kind: UUID) -> str:
-    size = _HASHES.get(kind)
-    timed = _HASHES_AND_TIME.get(kind)
-    if (size or len(content)) != len(content) or (timed is not None and timed + _TIME != len(content)):
-        raise MalformedError(_WHAT, f"has a hash of {len(content)} bytes")
-    if size is not None:
-        return content.hex()
-    return content[:timed].hex() if timed is not None else hashlib.sha256(content).hexdigest()
+def _digests_of(body: bytes, *, entry: int, kind: UUID) -> list[str]:
+    contents = range(_OWNER, len(body), entry)
+    length, time = _HASHES.get(kind, (0, 0))
+    if not length:
+        return [hashlib.sha256(body[at : at + entry - _OWNER]).hexdigest() for at in contents]
+    if entry != _OWNER + length + time:
+        raise MalformedError(_WHAT, f"has hashes of {entry - _OWNER} bytes")
+    return [body[at : at + length].hex() for at in contents]
 
 
 def digest_of_authority(content: bytes) -> str | None:

@@ -88,7 +88,7 @@ def test_a_version_that_is_repeated_or_not_delimited_is_no_fact(events: list[Log
 def test_a_version_after_the_separator_is_not_the_firmwares() -> None:
     facts = facts_of([separator(0), VERSION])
     assert "scrtmVersion" not in facts.found
-    assert facts.problems == ()
+    assert facts.problems_of("scrtmVersion") == ()
 
 
 def test_blobs_are_all_that_is_not_explained_whatever_it_calls_itself() -> None:
@@ -142,7 +142,7 @@ def test_disks_are_unverified_if_anything_in_their_pcr_is() -> None:
 
 
 def test_a_table_that_cannot_be_read_leaves_the_disks_open() -> None:
-    facts = facts_of([hashed(5, EV_GPT, b"EFI PART"), separator(5)])
+    facts = facts_of([hashed(5, EV_GPT, b"EFI PART\0"), separator(5)])
     assert "gptDisks" not in facts.found
     assert facts.problems_of("gptDisks")[0].event == 1
 
