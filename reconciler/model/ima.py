@@ -39,7 +39,7 @@ SignatureKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 _MIN_RSA = 2048
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_DIGEST = re.compile(r"([a-z0-9-]{1,16}):([0-9a-f]{1,128})")
+_DIGEST = re.compile(r"(?:verity:)?([a-z0-9-]{1,16}):([0-9a-f]{1,128})")
 
 
 def _digest(text: str) -> str:
@@ -70,7 +70,7 @@ def _key(pem: str) -> str:
 
 
 FileDigest = Annotated[str, AfterValidator(_digest)]
-"""``sha256:…``: a digest with the algorithm that it was made by."""
+"""``sha256:…``: a digest with the algorithm that it was made by; ``verity:sha256:…`` is one of an fs-verity tree."""
 
 FilePath = Annotated[str, AfterValidator(_path)]
 """A name as the kernel writes it into the log: spaces in a path are ``_`` there."""

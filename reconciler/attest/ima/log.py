@@ -45,6 +45,7 @@ _HASH_SIZES = (20, 32, 48, 64)
 _MAX_NAME = 128
 _NAME = re.compile(rb"[a-z0-9|_-]+")
 _U32 = Struct("<I")
+_SPACE = 0x20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -170,49 +171,55 @@ def _cut_off(entry: int) -> MalformedError:
     return MalformedError(WHAT, f"entry {entry} is cut off, or has a length or a PCR that cannot be")
 
 
+_HEX = rb"[0-9a-fA-F]"
 _LINE = re.compile(
-    rb" ?([0-9]{1,2}) ([0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128}) ([a-z0-9|_-]{1,128}) (.*)", re.S
+    rb" ?([0-9]{1,2}) (%b{40}|%b{64}|%b{96}|%b{128}) ([a-z0-9|_-]{1,128}) (.*)" % (_HEX, _HEX, _HEX, _HEX), re.DOTALL
 )
-_COMMON = re.compile(rb" ?([0-9]{1,2}) ([0-9a-f]{40,128}) ima-ng ([a-z0-9_-]{1,32}:)([0-9a-f]{2,128}) ([^\0]+)", re.S)
+_COMMON = re.compile(rb"( ?[0-9]{1,2} )%b+( ima-ng ([a-z0-9_-]{1,32}:))((?:%b%b)+) .+" % (_HEX, _HEX, _HEX), re.DOTALL)
 _ASCII = frozenset({"d", "n", "d-ng", "d-ngv2", "n-ng", "sig", "buf", "d-modsig", "modsig"})
 """The fields that the ascii form shows so that they can be hashed again."""
 
 
 def _parse_ascii(data: bytes, *, start: int) -> ImaLog:
-    log = ImaLog(form="ascii", hash_size=_HASH_SIZES[0])
-    pcrs, hashes, templates, datas, ends = log.pcrs, log.hashes, log.templates, log.datas, log.ends
     lines = data[start:].split(b"\n")
     if not lines[-1]:
         lines.pop()
     first = _LINE.fullmatch(lines[0])
-    log.hash_size = len(first[2]) // 2 if first is not None else _HASH_SIZES[0]
-    digits = 2 * log.hash_size
-    common, at, end = _COMMON.fullmatch, start, len(data)
+    log = ImaLog(form="ascii", hash_size=_HASH_SIZES[0] if first is None else len(first[2]) // 2)
+    pcrs, hashes, templates, datas, ends = log.pcrs, log.hashes, log.templates, log.datas, log.ends
+    at, digits, pack = start, 2 * log.hash_size, _U32.pack
+    lead, middle, content_lead, lead_pcr = b"", b"\n", b"", 0
+    hash_at = hash_end = digest_at = digest_end = 0
     for line in lines:
-        match = common(line)
-        if match is None:
-            pcr, stated, template, content = _parse_line(line, number=len(datas))
+        stated = b""
+        # Nearly all lines are laid out like the one before: same PCR, template and algorithm, so the same columns.
+        if line[:hash_at] == lead and line[hash_end:digest_at] == middle and b"\0" not in line:
+            path = line[digest_end + 1 :]
+            if path and line[digest_end] == _SPACE:
+                try:
+                    digest, stated = unhexlify(line[digest_at:digest_end]), unhexlify(line[hash_at:hash_end])
+                except Error:
+                    stated = b""  # Its digest has another size, or is none: what follows finds out.
+        if stated:
+            pcr, template = lead_pcr, b"ima-ng"
+            content = b"".join((content_lead, digest, pack(len(path) + 1), path, b"\0"))
         else:
-            # The template of nearly all entries, without the detours that the others need.
-            number, stated, algorithm, digest, path = match.groups()
-            pcr, template = int(number), b"ima-ng"
-            if len(digest) % 2:
-                raise _bad_line(len(datas))
-            content = b"%b%b\0%b%b%b\0" % (
-                _U32.pack(len(algorithm) + 1 + len(digest) // 2),
-                algorithm,
-                unhexlify(digest),
-                _U32.pack(len(path) + 1),
-                path,
-            )
-        if pcr >= PCR_COUNT or len(stated) != digits or len(content) > MAX_DATA:
+            pcr, stated, template, content = _parse_line(line, number=len(datas))
+            layout = _COMMON.fullmatch(line)
+            if layout is not None:
+                lead, middle, lead_pcr = layout[1], layout[2], pcr
+                hash_at, (hash_end, digest_at), digest_end = layout.end(1), layout.span(2), layout.end(4)
+                content_lead = pack(len(layout[3]) + 1 + len(layout[4]) // 2) + layout[3] + b"\0"
+        if pcr >= PCR_COUNT or 2 * len(stated) != digits or len(content) > MAX_DATA:
             raise _bad_line(len(datas))
         at += len(line) + 1
         pcrs.append(pcr)
-        hashes.append(unhexlify(stated))
+        hashes.append(stated)
         templates.append(template)
         datas.append(content)
-        ends.append(at if at < end else end)
+        ends.append(at)
+    if ends:
+        ends[-1] = min(at, len(data))
     return log
 
 
@@ -232,7 +239,7 @@ def _parse_line(line: bytes, *, number: int) -> tuple[int, bytes, bytes, bytes]:
         raise _bad_line(number)
     values = [_value(name, text, number=number) for name, text in zip(fields, shown, strict=True)]
     content = join_legacy(values[0], values[1][:-1]) if template == LEGACY else join(values)
-    return int(match[1]), match[2], template, content
+    return int(match[1]), unhexlify(match[2]), template, content
 
 
 def _value(name: str, text: bytes, *, number: int) -> bytes:
