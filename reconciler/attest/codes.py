@@ -12,6 +12,7 @@ from types import MappingProxyType
 from reconciler.attest.claims import AGAIN, AGENT, EVERYTHING, RELAY, Code, table
 from reconciler.attest.endorsement.codes import CODES as ENDORSEMENT
 from reconciler.attest.eventlog.codes import CODES as EVENT_LOG
+from reconciler.attest.ima.codes import CODES as IMA
 from reconciler.attest.tpm.codes import CODES as TPM
 
 CHALLENGE = table(
@@ -24,5 +25,5 @@ CHALLENGE = table(
     ("ChallengeExpired", EVERYTHING, "the challenge was issued too long ago, or not yet", AGAIN),
 )
 
-CODES: Mapping[str, Code] = MappingProxyType({**CHALLENGE, **ENDORSEMENT, **TPM, **EVENT_LOG})
+CODES: Mapping[str, Code] = MappingProxyType({**CHALLENGE, **ENDORSEMENT, **TPM, **EVENT_LOG, **IMA})
 """All codes, in the order in which the verifier looks for them."""

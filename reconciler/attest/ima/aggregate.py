@@ -24,10 +24,11 @@ def boot_aggregates(algorithm: str, *, values: Mapping[str, Mapping[int, bytes]]
     if algorithm not in HASHES:
         return {}
     rules: dict[str, tuple[str, Sequence[int]]] = {
-        f"{algorithm}:0-9": (algorithm, range(10)),
         f"{algorithm}:0-7": (algorithm, range(8)),
         "sha1:0-7": ("sha1", range(8)),
     }
+    if algorithm != "sha1":
+        rules[f"{algorithm}:0-9"] = (algorithm, range(10))
     found = {}
     for rule, (bank, pcrs) in rules.items():
         quoted = values.get(bank, {})
@@ -46,7 +47,7 @@ def check_boot_aggregate(entry: Entry, *, values: Mapping[str, Mapping[int, byte
     if entry.digest in possible.values():
         return None
     expected = ", ".join(f"{digest.hex()} ({rule})" for rule, digest in possible.items())
-    if f"{entry.algorithm}:0-9" not in possible:
+    if entry.algorithm != "sha1" and f"{entry.algorithm}:0-9" not in possible:
         message = "it is not made of PCR 0 to 7, and PCR 8 and 9 are not both quoted"
         return Flaw(code="BootAggregateUnproven", message=message, expected=expected, found=found)
     message = "it is made neither of PCR 0 to 7 nor of PCR 0 to 9"

@@ -182,8 +182,8 @@ _ASCII = frozenset({"d", "n", "d-ng", "d-ngv2", "n-ng", "sig", "buf", "d-modsig"
 
 def _parse_ascii(data: bytes, *, start: int) -> ImaLog:
     lines = data[start:].split(b"\n")
-    if not lines[-1]:
-        lines.pop()
+    if lines.pop():
+        raise _bad_line(len(lines))  # The kernel ends each line, so the last one is cut off.
     first = _LINE.fullmatch(lines[0])
     log = ImaLog(form="ascii", hash_size=_HASH_SIZES[0] if first is None else len(first[2]) // 2)
     pcrs, hashes, templates, datas, ends = log.pcrs, log.hashes, log.templates, log.datas, log.ends
@@ -218,8 +218,6 @@ def _parse_ascii(data: bytes, *, start: int) -> ImaLog:
         templates.append(template)
         datas.append(content)
         ends.append(at)
-    if ends:
-        ends[-1] = min(at, len(data))
     return log
 
 
