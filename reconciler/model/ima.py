@@ -34,6 +34,12 @@ DIGEST_SIZES = {
 MAX_PATH = 4096
 """The kernel's PATH_MAX: longer paths are in no log."""
 
+MAX_EXCLUDES = 256
+"""At most this many patterns stand in one policy."""
+
+MAX_KEYS = 64
+"""At most this many keys stand in one policy."""
+
 SignatureKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 """A public key that may have signed files."""
 
@@ -99,8 +105,8 @@ class ImaPolicy(Value):
     """
 
     digests: dict[FilePath, Annotated[tuple[FileDigest, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    excludes: Annotated[tuple[Exclusion, ...], Field(max_length=256)] = ()
-    keys: Annotated[tuple[PemKey, ...], Field(max_length=64)] = ()
+    excludes: Annotated[tuple[Exclusion, ...], Field(max_length=MAX_EXCLUDES)] = ()
+    keys: Annotated[tuple[PemKey, ...], Field(max_length=MAX_KEYS)] = ()
     buffers: dict[FilePath, Annotated[tuple[FileDigest, ...], Field(min_length=1)]] = Field(default_factory=dict)
     ignored_keyrings: tuple[FilePath, ...] = ()
     boot_aggregate: BootAggregate = BootAggregate.REQUIRED

@@ -90,7 +90,7 @@ class Judge:
         if not count:
             message = "the quote covers no entry: IMA measured nothing, or the log is of another boot"
             yield Reason(code="BootAggregateMissing", message=message, bank=self._bank)
-        elif self._requires_aggregate and (is_violation(self._log, 0) or NAME not in self._log.datas[0]):
+        elif self._requires_aggregate and (is_violation(self._log, 0) or not _is_aggregate(self._readable(0))):
             flaw = Flaw(code="BootAggregateMissing", message="the log does not begin with the boot aggregate")
             yield self._reason(0, flaw)
 
@@ -132,7 +132,7 @@ class Judge:
     def _judge_entry(self, entry: Entry) -> Flaw | None:
         if entry.buffer is not None:
             return self._judge_buffer(entry)
-        if entry.path == NAME:
+        if _is_aggregate(entry):
             return check_boot_aggregate(entry, values=self._values) if self._requires_aggregate else None
         expected = self._reference.file_digests(entry.path)
         if self._may_count(named(entry), expected) or self._reference.excluded.has(entry.path):
@@ -180,11 +180,14 @@ class Judge:
         return Flaw(code="ImaUnknownBuffer", message=message, expected=_some(expected) or None, found=digest)
 
     def _name(self, index: int) -> str:
-        try:
-            entry = self._log.entry(index)
-        except MalformedError:
-            entry = None
+        entry = self._readable(index)
         return "nothing that can be read" if entry is None else show(entry.path)
+
+    def _readable(self, index: int) -> Entry | None:
+        try:
+            return self._log.entry(index)
+        except MalformedError:
+            return None
 
     def _reason(self, index: int, flaw: Flaw) -> Reason:
         return Reason(
@@ -197,6 +200,10 @@ class Judge:
             expected=flaw.expected,
             found=flaw.found,
         )
+
+
+def _is_aggregate(entry: Entry | None) -> bool:
+    return entry is not None and entry.buffer is None and entry.path == NAME
 
 
 def _some(digests: Sequence[str]) -> str:
