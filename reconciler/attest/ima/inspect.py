@@ -119,8 +119,8 @@ def _notes(log: ImaLog, *, algorithm: str | None, entries: list[dict[str, Any]])
     notes = []
     if algorithm is None:
         notes.append(
-            f"the template hashes have {log.hash_size} bytes and are not by {_BY_SIZE[log.hash_size]}: the log is that"
-            " of another bank, such as sm3_256, in which it cannot be replayed here; the values shown are of other banks"
+            f"the template hashes have {log.hash_size} bytes and are not by {_BY_SIZE[log.hash_size]}: the log is one"
+            " of another bank, such as sm3_256, and cannot be replayed in it here; the values shown are of other banks"
         )
     wrong = [entry["index"] for entry in entries if entry["template_hash_verified"] is False]
     if wrong:
