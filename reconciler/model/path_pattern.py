@@ -106,10 +106,14 @@ class _Parser:
                 self._ended = True
             case "*" | "+" | "?" | "{" | "}" | "]":
                 raise self._error(f"{char!r} stands where it means nothing; a literal one is written \\{char}")
-            case _ if char.isascii():
-                self._add_set(self._atom(char))
             case _:
-                self._add_text(char)
+                self._add(char)
+
+    def _add(self, char: str) -> None:
+        if char.isascii():
+            self._add_set(self._atom(char))
+        else:
+            self._add_text(char)
 
     def _atom(self, char: str) -> int:
         if char == "[":

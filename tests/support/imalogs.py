@@ -85,7 +85,7 @@ class Line:
         if self.is_violation:
             return b"\xff" * SIZES[bank]
         if is_padded:
-            return hashlib.sha1(self.data).digest().ljust(SIZES[bank], b"\0")
+            return hashlib.sha1(self.data, usedforsecurity=False).digest().ljust(SIZES[bank], b"\0")
         return hashlib.new(bank, self.data).digest()
 
 
@@ -124,7 +124,7 @@ EC = ec.generate_private_key(ec.SECP256R1())
 STRANGER = ec.generate_private_key(ec.SECP256R1())
 
 Signer = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-_HASHES: dict[int, hashes.HashAlgorithm] = {2: hashes.SHA1(), 4: hashes.SHA256(), 6: hashes.SHA512()}
+_HASHES: dict[int, hashes.HashAlgorithm] = {2: hashes.SHA1(), 4: hashes.SHA256(), 6: hashes.SHA512()}  # noqa: S303 - kernels have signed over it
 
 
 def pem_of(key: Signer) -> str:

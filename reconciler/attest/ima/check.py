@@ -112,7 +112,7 @@ def check_ima(  # noqa: PLR0913 - what is judged, by what, and where it goes on 
         return ImaResult(reasons=(*reasons, _mismatch(prefix, quoted=quoted, bank=bank)), pending=len(log))
     if rule is Rule.PADDED_SHA1 and not reference.policy.unsafe_allow_sha1:
         message = "the kernel extends SHA-1 padded with zeros, so that only SHA-1 speaks for the log"
-        reasons.append(Reason(code="ImaSha1Templates", message=message, pcr=IMA_PCR, bank=bank, found=rule.value))
+        reasons.append(Reason(code="ImaWeakTemplates", message=message, pcr=IMA_PCR, bank=bank, found=rule.value))
     # 5. and 6. The boot aggregate and the entries.
     judge = Judge(log, reference=reference, values=values, bank=bank, first=begin.entries)
     reasons += judge.check(prefix.entries)

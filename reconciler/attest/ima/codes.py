@@ -19,7 +19,7 @@ CODES = table(
     ("ImaPrefixChanged", EXECUTABLES, "the IMA log's beginning is not the one appraised before", BYTES),
     ("ImaStateStale", EXECUTABLES, "a part of an IMA log does not continue an appraisal under this policy", AGAIN),
     ("ImaReplayMismatch", EXECUTABLES, "no prefix of the IMA log replays to the quoted value", BYTES),
-    ("ImaSha1Templates", EXECUTABLES, "the kernel extends padded SHA-1 instead of the bank's own hash", _KERNEL),
+    ("ImaWeakTemplates", EXECUTABLES, "the kernel extends padded SHA-1 instead of the bank's own hash", _KERNEL),
     ("BootAggregateMissing", EXECUTABLES, "the IMA log does not begin with the boot aggregate", _KERNEL),
     ("BootAggregateUnproven", EXECUTABLES, "the quote lacks PCRs that the boot aggregate was made of", _POLICY),
     ("BootAggregateMismatch", EXECUTABLES, "the boot aggregate is not that of the quoted PCRs", BYTES),

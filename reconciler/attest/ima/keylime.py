@@ -258,7 +258,7 @@ def _read_keys(value: object, *, found: _Import) -> None:
         return
     if isinstance(value, str):
         value = _parse(value.encode("utf-8", "surrogatepass"))
-    listed = _mapping(value, what="verification-keys")
+    listed = _mapping("" if value is None else value, what="verification-keys")
     ids = listed.get("keyids") or []
     for place, text in enumerate(_texts(listed.get("pubkeys"), what="verification-keys")):
         if len(found.keys) >= MAX_KEYS:

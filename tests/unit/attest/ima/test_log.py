@@ -109,7 +109,9 @@ GOOD = Line().binary()
         pytest.param(GOOD[:2], id="cut-off-pcr"),
         pytest.param(GOOD + bytes(3), id="three-bytes-more"),
         pytest.param(GOOD + replace(Line(), pcr=24).binary(), id="no-such-pcr"),
-        pytest.param(GOOD + replace(Line(), pcr=24, template=b"ima-sig").binary(), id="no-such-pcr-in-another-template"),
+        pytest.param(
+            GOOD + replace(Line(), pcr=24, template=b"ima-sig").binary(), id="no-such-pcr-in-another-template"
+        ),
         pytest.param(GOOD + replace(Line(), template=b"Ima").binary(), id="no-name-of-a-template"),
         pytest.param(GOOD + replace(Line(), template=b"x" * 129).binary(), id="long-name-of-a-template"),
         pytest.param(GOOD + Line(template=b"ima-sig", tail=(bytes(1 << 20),)).binary(), id="too-much-data"),
@@ -124,6 +126,10 @@ GOOD = Line().binary()
         pytest.param(Line().ascii().replace(b"ima-ng", b"x-new"), id="unknown-template-in-ascii"),
         pytest.param(Line().ascii().replace(b"sha256:", b"sha256:x"), id="no-digest-in-ascii"),
         pytest.param(Line().ascii() + Line().ascii().replace(b"sha256:", b"sha256:x"), id="no-digest-in-the-second"),
+        pytest.param(
+            Line().ascii() + Line().ascii().replace(b"sha256:" + Line().file_digest.hex()[:1].encode(), b"sha256:x"),
+            id="digit-that-is-none",
+        ),
         pytest.param(Line().ascii() + Line(path=b"/\0").ascii(), id="zero-in-ascii"),
         pytest.param(Line().ascii() + Line(path=b"/\n").ascii(), id="newline-in-ascii"),
         pytest.param(Line(template=b"ima-sig").ascii(), id="field-missing-in-ascii"),
