@@ -175,7 +175,9 @@ _HEX = rb"[0-9a-fA-F]"
 _LINE = re.compile(
     rb" ?([0-9]{1,2}) (%b{40}|%b{64}|%b{96}|%b{128}) ([a-z0-9|_-]{1,128}) (.*)" % (_HEX, _HEX, _HEX, _HEX), re.DOTALL
 )
-_COMMON = re.compile(rb"( ?[0-9]{1,2} )%b+( ima-ng ([a-z0-9_-]{1,32}:))((?:%b%b)+) .+" % (_HEX, _HEX, _HEX), re.DOTALL)
+_COMMON = re.compile(
+    rb"( ?[0-9]{1,2} )%b+( (ima-ng|ima-sig) ([a-z0-9_-]{1,32}:))((?:%b%b)+) .+" % (_HEX, _HEX, _HEX), re.DOTALL
+)
 _ASCII = frozenset({"d", "n", "d-ng", "d-ngv2", "n-ng", "sig", "buf", "d-modsig", "modsig"})
 """The fields that the ascii form shows so that they can be hashed again."""
 
@@ -188,28 +190,31 @@ def _parse_ascii(data: bytes, *, start: int) -> ImaLog:
     log = ImaLog(form="ascii", hash_size=_HASH_SIZES[0] if first is None else len(first[2]) // 2)
     pcrs, hashes, templates, datas, ends = log.pcrs, log.hashes, log.templates, log.datas, log.ends
     at, digits, pack = start, 2 * log.hash_size, _U32.pack
-    lead, middle, content_lead, lead_pcr = b"", b"\n", b"", 0
+    lead, middle, usual, lead_pcr = b"", b"\n", b"", 0
+    content_lead, content_tail, close = b"", b"", b""
     hash_at = hash_end = digest_at = digest_end = 0
     for line in lines:
         stated = b""
         # Nearly all lines are laid out like the one before: same PCR, template and algorithm, so the same columns.
         if line[:hash_at] == lead and line[hash_end:digest_at] == middle and b"\0" not in line:
-            path = line[digest_end + 1 :]
-            if path and line[digest_end] == _SPACE:
+            path = line[digest_end + 1 : len(line) - len(close)]
+            if path and line[digest_end] == _SPACE and line.endswith(close):
                 try:
                     digest, stated = unhexlify(line[digest_at:digest_end]), unhexlify(line[hash_at:hash_end])
                 except Error:
                     stated = b""  # Its digest has another size, or is none: what follows finds out.
         if stated:
-            pcr, template = lead_pcr, b"ima-ng"
-            content = b"".join((content_lead, digest, pack(len(path) + 1), path, b"\0"))
+            pcr, template = lead_pcr, usual
+            content = b"".join((content_lead, digest, pack(len(path) + 1), path, content_tail))
         else:
             pcr, stated, template, content = _parse_line(line, number=len(datas))
             layout = _COMMON.fullmatch(line)
             if layout is not None:
-                lead, middle, lead_pcr = layout[1], layout[2], pcr
-                hash_at, (hash_end, digest_at), digest_end = layout.end(1), layout.span(2), layout.end(4)
-                content_lead = pack(len(layout[3]) + 1 + len(layout[4]) // 2) + layout[3] + b"\0"
+                lead, middle, usual, lead_pcr = layout[1], layout[2], layout[3], pcr
+                hash_at, (hash_end, digest_at), digest_end = layout.end(1), layout.span(2), layout.end(5)
+                content_lead = pack(len(layout[4]) + 1 + len(layout[5]) // 2) + layout[4] + b"\0"
+                # A file without a signature ends in a space and, in what is hashed, in an empty field.
+                close, content_tail = (b" ", b"\0" + bytes(4)) if usual == b"ima-sig" else (b"", b"\0")
         if pcr >= PCR_COUNT or 2 * len(stated) != digits or len(content) > MAX_DATA:
             raise _bad_line(len(datas))
         at += len(line) + 1
