@@ -238,6 +238,8 @@ def _parse_line(line: bytes, *, number: int) -> tuple[int, bytes, bytes, bytes]:
     begin = next((place for place, name in enumerate(fields) if name in {"n", "n-ng"}), len(fields) - 1)
     shown = rest.split(b" ", begin)
     shown[-1:] = shown[-1].rsplit(b" ", len(fields) - 1 - begin)
+    if len(shown) == begin + 1 and fields[begin + 1 :] == ("sig",):
+        shown.append(b"")  # An editor took the space at the end of the line, after which there was no signature.
     if len(shown) != len(fields):
         raise _bad_line(number)
     values = [_value(name, text, number=number) for name, text in zip(fields, shown, strict=True)]

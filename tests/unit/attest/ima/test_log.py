@@ -82,6 +82,11 @@ def test_an_evm_template_can_be_replayed_from_the_binary_log_only() -> None:
         parse_ima_log(ascii_of([line]))
 
 
+def test_the_space_at_the_end_of_a_line_without_a_signature_may_have_been_lost() -> None:
+    line = Line(template=b"ima-sig", tail=(b"",))
+    assert parse_ima_log(line.ascii().replace(b" \n", b"\n")).datas == [line.data]
+
+
 def test_an_unknown_template_is_kept_as_it_is_and_says_nothing() -> None:
     log = parse_ima_log(binary_of([Line(template=b"x-new"), Line()]))
     assert log.entry(0) is None
@@ -132,7 +137,8 @@ GOOD = Line().binary()
         ),
         pytest.param(Line().ascii() + Line(path=b"/\0").ascii(), id="zero-in-ascii"),
         pytest.param(Line().ascii() + Line(path=b"/\n").ascii(), id="newline-in-ascii"),
-        pytest.param(Line(template=b"ima-sig").ascii(), id="field-missing-in-ascii"),
+        pytest.param(Line(template=b"ima-buf").ascii(), id="field-missing-in-ascii"),
+        pytest.param(b"10 " + b"0" * 40 + b" ima-sig x\n", id="name-missing-in-ascii"),
         pytest.param(Line(path=b"x" * (1 << 20)).ascii(), id="too-much-data-in-ascii"),
         pytest.param(Line(template=b"ima").ascii(), id="legacy-digest-of-another-size"),
     ],
