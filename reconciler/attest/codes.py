@@ -13,6 +13,7 @@ from reconciler.attest.claims import AGAIN, AGENT, EVERYTHING, RELAY, Code, tabl
 from reconciler.attest.endorsement.codes import CODES as ENDORSEMENT
 from reconciler.attest.eventlog.codes import CODES as EVENT_LOG
 from reconciler.attest.facts.codes import CODES as FACTS
+from reconciler.attest.ima.codes import CODES as IMA
 from reconciler.attest.tpm.codes import CODES as TPM
 
 CHALLENGE = table(
@@ -25,5 +26,5 @@ CHALLENGE = table(
     ("ChallengeExpired", EVERYTHING, "the challenge was issued too long ago, or not yet", AGAIN),
 )
 
-CODES: Mapping[str, Code] = MappingProxyType({**CHALLENGE, **ENDORSEMENT, **TPM, **EVENT_LOG, **FACTS})
+CODES: Mapping[str, Code] = MappingProxyType({**CHALLENGE, **ENDORSEMENT, **TPM, **EVENT_LOG, **FACTS, **IMA})
 """All codes, in the order in which the verifier looks for them."""

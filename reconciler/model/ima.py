@@ -34,12 +34,18 @@ DIGEST_SIZES = {
 MAX_PATH = 4096
 """The kernel's PATH_MAX: longer paths are in no log."""
 
+MAX_EXCLUDES = 256
+"""At most this many patterns stand in one policy."""
+
+MAX_KEYS = 64
+"""At most this many keys stand in one policy."""
+
 SignatureKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 """A public key that may have signed files."""
 
 _MIN_RSA = 2048
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
-_DIGEST = re.compile(r"([a-z0-9-]{1,16}):([0-9a-f]{1,128})")
+_DIGEST = re.compile(r"(?:verity:)?([a-z0-9-]{1,16}):([0-9a-f]{1,128})")
 
 
 def _digest(text: str) -> str:
@@ -70,7 +76,7 @@ def _key(pem: str) -> str:
 
 
 FileDigest = Annotated[str, AfterValidator(_digest)]
-"""``sha256:…``: a digest with the algorithm that it was made by."""
+"""``sha256:…``: a digest with the algorithm that it was made by; ``verity:sha256:…`` is one of an fs-verity tree."""
 
 FilePath = Annotated[str, AfterValidator(_path)]
 """A name as the kernel writes it into the log: spaces in a path are ``_`` there."""
@@ -99,8 +105,8 @@ class ImaPolicy(Value):
     """
 
     digests: dict[FilePath, Annotated[tuple[FileDigest, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    excludes: Annotated[tuple[Exclusion, ...], Field(max_length=256)] = ()
-    keys: Annotated[tuple[PemKey, ...], Field(max_length=64)] = ()
+    excludes: Annotated[tuple[Exclusion, ...], Field(max_length=MAX_EXCLUDES)] = ()
+    keys: Annotated[tuple[PemKey, ...], Field(max_length=MAX_KEYS)] = ()
     buffers: dict[FilePath, Annotated[tuple[FileDigest, ...], Field(min_length=1)]] = Field(default_factory=dict)
     ignored_keyrings: tuple[FilePath, ...] = ()
     boot_aggregate: BootAggregate = BootAggregate.REQUIRED

@@ -98,18 +98,25 @@ class _Parser:
                 self._ended = False
                 self._end_alternative()
             case "^":
-                if len(self._depths) > 1 or self._depths[-1][1]:
-                    raise self._error("^ may only begin the pattern, or an alternative that is in no group")
+                self._check_beginning()
             case "$":
                 if len(self._depths) > 1:
                     raise self._error(_MISPLACED_END)
                 self._ended = True
             case "*" | "+" | "?" | "{" | "}" | "]":
                 raise self._error(f"{char!r} stands where it means nothing; a literal one is written \\{char}")
-            case _ if char.isascii():
-                self._add_set(self._atom(char))
             case _:
-                self._add_text(char)
+                self._add(char)
+
+    def _check_beginning(self) -> None:
+        if len(self._depths) > 1 or self._depths[-1][1]:
+            raise self._error("^ may only begin the pattern, or an alternative that is in no group")
+
+    def _add(self, char: str) -> None:
+        if char.isascii():
+            self._add_set(self._atom(char))
+        else:
+            self._add_text(char)
 
     def _atom(self, char: str) -> int:
         if char == "[":
