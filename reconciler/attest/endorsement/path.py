@@ -52,27 +52,53 @@ Path = tuple[Certificate, ...]
 
 
 @dataclass(slots=True, kw_only=True)
+class _Step:
+    """A partial path, which issuers are left to try, and whether any was tried and did sign its last certificate."""
+
+    path: Path
+    candidates: Iterator[Certificate]
+    is_tried: bool = False
+    is_issued: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class _Search:
     """One search: what it may still spend, what it knows already, and what it found."""
 
     anchors: Anchors
     at: datetime | None
     checks: int = MAX_CHECKS
+    paths: int = MAX_PATHS
+    is_spent: bool = False
     known: dict[tuple[str, str], bool] = field(default_factory=dict)
     dead_ends: list[Reason] = field(default_factory=list)
     best: Path | None = None
     flaws: list[Reason] = field(default_factory=list)
 
-    def is_issued(self, child: Certificate, *, by: Certificate) -> bool:
-        """Return whether ``by`` signed ``child``; False as well when nothing is left to spend."""
-        pair = (child.fingerprint, by.fingerprint)
+    def begin(self, path: Path) -> _Step:
+        """Return the step that tries the issuers of the last certificate in ``path``."""
+        if not self.paths:
+            self.is_spent = True
+        self.paths -= 1
+        return _Step(path=path, candidates=_candidates(path, search=self))
+
+    def has_signed(self, issuer: Certificate, child: Certificate) -> bool:
+        """Return whether ``issuer`` signed ``child``; False as well when nothing is left to spend."""
+        pair = (child.fingerprint, issuer.fingerprint)
         if pair not in self.known:
             if not self.checks:
+                self.is_spent = True
                 return False
             self.checks -= 1
             scheme = scheme_of(child.algorithm)
-            self.known[pair] = is_signature(child.signature, signed=child.signed, scheme=scheme, spki=by.spki)
+            self.known[pair] = is_signature(child.signature, signed=child.signed, scheme=scheme, spki=issuer.spki)
         return self.known[pair]
+
+    def judge(self, path: Path) -> None:
+        """Keep a ``path`` that ends at an anchor if it is the best so far."""
+        flaws = list(check_path(path, at=self.at))
+        if self.best is None or len(flaws) < len(self.flaws):
+            self.best, self.flaws = path, flaws
 
     def end(self, reason: Reason) -> None:
         """Keep why a path leads no further, up to eight times."""
@@ -86,66 +112,62 @@ def find_path(leaf: Certificate, *, anchors: Anchors, at: datetime | None) -> tu
     Without ``at`` no dates are judged.
     """
     search = _Search(anchors=anchors, at=at)
-    waiting: list[Path] = [(leaf,)]
-    for _ in range(MAX_PATHS):
-        if not waiting or (search.best is not None and not search.flaws):
-            break
-        path = waiting.pop()
-        waiting.extend(reversed(_extended(path, search=search)))
+    steps = [search.begin((leaf,))]
+    while steps and not search.is_spent:
+        step = steps[-1]
+        issuer = next(step.candidates, None)
+        if issuer is None:
+            _finish(steps.pop(), search=search)
+            continue
+        step.is_tried = True
+        if search.has_signed(issuer, step.path[-1]):
+            step.is_issued = True
+            longer = (*step.path, issuer)
+            if issuer.fingerprint in anchors.fingerprints:
+                search.judge(longer)
+                if not search.flaws:
+                    break
+            elif len(longer) < MAX_LENGTH:
+                steps.append(search.begin(longer))
+            else:
+                message = f"the path to the {describe(issuer)} is longer than {MAX_LENGTH} certificates"
+                search.end(Reason(code="EkPathLimit", message=message))
     if search.best is not None:
         return search.best, search.flaws
-    if waiting or not search.checks:
-        message = f"the search for an issuer of the {describe(leaf)} was given up: too many candidates"
-        search.end(Reason(code="EkPathLimit", message=message))
+    if search.is_spent:
+        message = f"the search for a path from the {describe(leaf)} was given up: there are too many candidates"
+        search.dead_ends.insert(0, Reason(code="EkPathLimit", message=message))
     return None, search.dead_ends
 
 
-def _extended(path: Path, *, search: _Search) -> list[Path]:
-    """Return the longer paths that ``path`` leads to; those that end at an anchor are judged here."""
+def _candidates(path: Path, *, search: _Search) -> Iterator[Certificate]:
+    """Return the certificates that may have issued the last of ``path``, the likeliest first."""
     child = path[-1]
     try:
         scheme_of(child.algorithm)
     except MalformedError as error:
         message = f"the {describe(child)}: {error} (RFC 5280, 6.1.3 (a)(1))"
         search.end(Reason(code="EkSignatureAlgorithm", message=message))
-        return []
+        return iter(())
     named = [one for one in search.anchors.named(child.issuer) if not _is_loop(path, one)]
     if not named:
         message = f"no certificate of the issuer that the {describe(child)} names is given (RFC 5280, 6.1.3 (a)(4))"
         search.end(Reason(code="EkIssuerUnknown", message=message, found=name_text(child.issuer)))
-        return []
     hint = authority_key_id(child)
-    candidates = sorted(named, key=lambda one: hint is None or subject_key_id(one) != hint)
-    longer: list[Path] = []
-    issued = False
-    for issuer in candidates:
-        if not search.is_issued(child, by=issuer):
-            continue
-        issued = True
-        if issuer.fingerprint in search.anchors.fingerprints:
-            _judge((*path, issuer), search=search)
-            if not search.flaws:
-                return []
-        elif len(path) + 1 < MAX_LENGTH:
-            longer.append((*path, issuer))
-        else:
-            message = f"the path to the {describe(issuer)} is longer than {MAX_LENGTH} certificates"
-            search.end(Reason(code="EkPathLimit", message=message))
-    if not issued and search.checks:
+    return iter(sorted(named, key=lambda one: hint is None or subject_key_id(one) != hint))
+
+
+def _finish(step: _Step, *, search: _Search) -> None:
+    """Say so if there were issuers of that name, and none of them signed."""
+    child = step.path[-1]
+    if step.is_tried and not step.is_issued:
         message = f"the {describe(child)} is not signed by the issuer that it names (RFC 5280, 6.1.3 (a)(1))"
         search.end(Reason(code="EkSignatureInvalid", message=message, found=name_text(child.issuer)))
-    return longer
 
 
 def _is_loop(path: Path, issuer: Certificate) -> bool:
     """Return whether ``path`` passes this name and key already; its first certificate is no issuer yet."""
     return any(one.subject == issuer.subject and one.spki == issuer.spki for one in path[1:])
-
-
-def _judge(path: Path, *, search: _Search) -> None:
-    flaws = list(check_path(path, at=search.at))
-    if search.best is None or len(flaws) < len(search.flaws):
-        search.best, search.flaws = path, flaws
 
 
 def check_path(path: Sequence[Certificate], *, at: datetime | None) -> Iterator[Reason]:
