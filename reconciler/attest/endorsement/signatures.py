@@ -123,14 +123,11 @@ def _small(integer: bytes) -> int:
 def load_signer(spki: bytes) -> PublicKey:
     """Return a key that may sign certificates; raise MalformedError if it is too weak, too large or of another kind."""
     key = load_spki(spki)
-    match key:
-        case rsa.RSAPublicKey():
-            if not _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS:
-                limits = f"{_MIN_RSA_BITS} to {_MAX_RSA_BITS}"
-                raise MalformedError("issuer's key", f"has {key.key_size} bits of RSA, and {limits} are accepted")
-        case ec.EllipticCurvePublicKey():
-            if not isinstance(key.curve, _CURVES):
-                raise MalformedError("issuer's key", f"is on the curve {key.curve.name}, which is not accepted")
+    if isinstance(key, rsa.RSAPublicKey) and not _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS:
+        limits = f"{_MIN_RSA_BITS} to {_MAX_RSA_BITS}"
+        raise MalformedError("issuer's key", f"has {key.key_size} bits of RSA, and {limits} are accepted")
+    if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
+        raise MalformedError("issuer's key", f"is on the curve {key.curve.name}, which is not accepted")
     return key
 
 

@@ -136,14 +136,16 @@ def test_a_store_is_loaded_as_far_as_it_can_be_and_the_rest_is_told() -> None:
         "a.pem": b"# two\n" + ROOT.pem + MIDDLE.pem,
         "broken.pem": pem(b"\x30\x00") + ROOT.pem,
         "cut.pem": ROOT.pem + MIDDLE.pem[:-10],
+        "mixed.pem": pem(b"\x30\x00", "X509 CRL") + ROOT.pem,
         "text.pem": b"0 certificates are here",
         "short.der": ROOT.der[:-1],
     }
     found, problems = load_store(store)
-    assert len(found) == 5
+    assert len(found) == 6
     assert [(one.source, one.message.split(": ")[-1]) for one in problems] == [
         ("broken.pem, block 1", "an element with tag 0x30 is missing"),
         ("cut.pem", "1 blocks are not whole, or no certificates"),
+        ("mixed.pem", "1 blocks are not whole, or no certificates"),
         ("short.der", "an element is longer than what holds it"),
         ("text.pem", "an element is longer than what holds it"),
     ]

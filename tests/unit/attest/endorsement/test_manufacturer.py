@@ -32,10 +32,11 @@ def claims(*extensions: object) -> TpmClaims:
 
 
 SEPARATE = directory(*(element(0x31, pair(kind, text)) for kind, text in FIELDS.items()))
+OTHER = directory(element(0x31, pair("2.5.4.3", "TPM")))
 TOGETHER = directory(element(0x31, *(pair(kind, text) for kind, text in FIELDS.items())))
 
 
-@pytest.mark.parametrize("general", [(SEPARATE,), (TOGETHER,), (element(0x82, b"host.example"), TOGETHER)])
+@pytest.mark.parametrize("general", [(SEPARATE,), (TOGETHER,), (element(0x82, b"host.example"), OTHER, TOGETHER)])
 def test_manufacturer_model_and_version_are_read(general: tuple[bytes, ...]) -> None:
     found = claims(san(*general))
     assert (found.manufacturer, found.vendor, found.model, found.version) == (
