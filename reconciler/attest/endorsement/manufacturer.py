@@ -4,8 +4,8 @@ These are claims of the maker under its signature: told and recorded, and not ju
 What is missing or malformed is a remark. The forms that are met: three relative names, or
 all three attributes in one; among other general names or alone.
 
-Source: TCG EK Credential Profile 2.5, 3.2 (subjectAltName, subjectDirectoryAttributes),
-4.1; TCG TPM Vendor ID Registry.
+Source: TCG EK Credential Profile 2.5, 3.2 (subjectAltName, subjectDirectoryAttributes);
+TCG TPM Vendor ID Registry.
 """
 
 from __future__ import annotations

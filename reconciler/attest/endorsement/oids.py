@@ -1,6 +1,6 @@
 """Object identifiers as text, and the names of those that are met in TPMs' certificates.
 
-Source: RFC 5280, 4.2; RFC 4519; TCG EK Credential Profile 2.5, 4 (the arc 2.23.133).
+Source: RFC 5280, 4.2; RFC 4055; RFC 5758; TCG EK Credential Profile 2.5 (the arc 2.23.133).
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def _revoked(certificate: Certificate, *, given: Sequence[RevocationList]) -> It
         entry = one.find(certificate.serial)
         if entry is not None:
             why = "" if entry.reason is None else f" ({entry.reason})"
-            message = f"the {describe(certificate)} was revoked{why} by {name_text(one.issuer)} (RFC 5280, 6.3.3 (i))"
+            message = f"the {describe(certificate)} was revoked{why} by {name_text(one.issuer)} (RFC 5280, 6.3.3 (j))"
             yield Reason(code="EkRevoked", message=message, found=entry.date.isoformat())
             return
 
@@ -96,7 +96,7 @@ def _stale(one: RevocationList, *, at: datetime | None) -> Iterator[Reason]:
         message = f"{who} does not say when the next one is due (RFC 5280, 5.1.2.5)"
         yield Reason(code="EkCrlStale", message=message)
     elif at is not None and at > one.next_update:
-        message = f"{who} is stale: the next one was due (RFC 5280, 6.3.3 (d))"
+        message = f"{who} is stale: the next one was due (RFC 5280, 6.3.3 (a))"
         yield Reason(code="EkCrlStale", message=message, expected=one.next_update.isoformat(), found=at.isoformat())
 
 

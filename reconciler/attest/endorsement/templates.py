@@ -5,8 +5,8 @@ RSA-2048 and P-256 may be of a low-range template (L-1, L-2) or a high-range one
 which the certificate does not tell: low comes first. Larger keys have one template each.
 SM2 (H-5) is not supported: ``cryptography`` does not know the curve.
 
-Source: TCG EK Credential Profile 2.5, B.3.3 and B.3.4 (low range), B.4.4 and B.4.5 (high
-range), B.6 (policies); TPM 2.0 Part 2, 12.2.4 (TPMT_PUBLIC).
+Source: TCG EK Credential Profile 2.6, B.3.3 and B.3.4 (low range), B.4.4 (high range), with
+the policies that annex B lists; TPM 2.0 Part 2, 12.2.4 (TPMT_PUBLIC).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from reconciler.attest.endorsement.ek import EndorsementCheck, check_endorsement
 from reconciler.attest.reader import MalformedError
 from tests.support import softkeys
 from tests.support.appraisals import booted, codes_of, expected_of
-from tests.support.pki import authority, ek, raw_extension, revocations, rsa_key
+from tests.support.pki import Authority, authority, ek, name, raw_extension, revocations, rsa_key
 from tests.support.softtpm import NOW, SoftTpm, ek_public_area, name_of
 
 MAKER = "Ringfence Test TPMs"
@@ -238,3 +238,16 @@ def test_every_refusal_names_its_certificate_and_its_rule() -> None:
         (reason,) = check(certificate, root.pem).reasons
         assert f"certificate sha256:{parse_certificate(certificate).fingerprint} (serial 0x1f)" in reason.message
         assert "RFC 5280, 6.1" in reason.message
+
+
+def test_a_verdict_heeds_the_intermediates_and_the_revocation_lists_of_the_state_repository() -> None:
+    tpm = booted()
+    maker = Authority(
+        subject=name(MAKER), key=softkeys.ec_key(f"manufacturer {MAKER}"), certificate=softkeys.root(MAKER)
+    )
+    serial = x509.load_der_x509_certificate(tpm.ek_certificate).serial_number
+    good = expected_of(tpm)
+    assert codes_of(tpm.evidence(), replace(good, ek_crls=(revocations(maker),))) == set()
+    assert codes_of(tpm.evidence(), replace(good, ek_crls=(revocations(maker, serial),))) == {"EkRevoked"}
+    pool = replace(good, ek_roots=(), ek_intermediates=good.ek_roots)
+    assert codes_of(tpm.evidence(), pool) == {"EkIssuerUnknown"}

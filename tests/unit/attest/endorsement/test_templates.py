@@ -15,7 +15,7 @@ from tests.support import pki, softkeys
 from tests.support.softtpm import ek_public_area, name_of, tpm2b
 
 HASHES = {0x000B: "sha256", 0x000C: "sha384", 0x000D: "sha512"}
-# PolicyAuthorizeNV with the name of the NV index of each hash (profile, B.6.5), which needs that index to be computed.
+# PolicyAuthorizeNV with the name of the NV index of each hash, as the profile's annex B has it.
 POLICY_C = {
     0x000B: "3767e2edd43ff45a3a7e1eaefcef78643dca964632e7aad82c673a30d8633fde",
     0x000C: "d6032ce61f2fb3c240eb3cf6a33237ef2b6a16f4293c22b455e261cffd217ad5b4947c2d73e63005eed2dc2b3593d165",
