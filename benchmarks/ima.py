@@ -4,7 +4,7 @@ A synthetic list with paths like a server's is built, then each stage is timed a
 Beside them, in the same run, stand what the stages are made of: hashlib's and OpenSSL's own rate for SHA-256 of
 64 bytes. Each figure is the best of five runs.
 """
-# ruff: noqa: INP001, T201  # a script that prints, not a package
+# ruff: noqa: T201  # a script that prints, not a package
 
 from __future__ import annotations
 

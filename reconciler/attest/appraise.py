@@ -4,7 +4,7 @@ Only this module builds a verdict. It never raises on anything that a node can s
 what cannot be parsed is a reason like any other, and all reasons are given, not only
 the first. It knows no clock: ``judged_at`` is part of the expectation.
 
-Not checked here: revocation of EK certificates, manufacturer and model in them, PCR 10
+Not checked here: manufacturer and model in EK certificates, PCR 10
 (IMA), physical presence; whether the seed of the credential was encrypted to the
 certified EK (see ``credential``). Firmware without reference values is not judged, and
 the verdict's vector says so.
@@ -17,6 +17,7 @@ from datetime import timedelta
 
 from reconciler.attest.claims import Claim
 from reconciler.attest.codes import CODES
+from reconciler.attest.endorsement.anchors import read_anchors
 from reconciler.attest.endorsement.ek import check_endorsement, ek_name
 from reconciler.attest.eventlog.firmware import check_firmware, check_secure_boot
 from reconciler.attest.eventlog.grammar import check_grammar, find_secure_boot
@@ -57,15 +58,15 @@ def appraise(evidence: Evidence, *, expectation: Expectation) -> Accepted | Reje
     # 1. The challenge.
     reasons += _check_challenge(evidence, expectation=expectation)
     # 2. The endorsement.
-    found, ek = check_endorsement(
+    endorsed = check_endorsement(
         evidence.ek_certificate,
-        roots=expectation.ek_roots,
+        anchors=read_anchors(expectation.ek_roots, expectation.ek_intermediates, expectation.ek_crls),
         endorsement=expectation.endorsement,
         at=expectation.judged_at,
     )
-    reasons += found
+    reasons += endorsed.reasons
     # 3. to 6. The attestation key, its activation, what it signed and when.
-    found, quote = _check_key_and_quote(evidence, expectation=expectation, ek=ek)
+    found, quote = _check_key_and_quote(evidence, expectation=expectation, ek=endorsed.key)
     reasons += found
     # 7. to 10. The log, and what it shows of firmware and image.
     reasons += _check_boot(evidence, expectation=expectation)

@@ -166,6 +166,8 @@ def _expectation(record: Record, appraisal: Appraisal, desired: DesiredState, ju
         attempt=record.attempt,
         endorsement=node.spec.tpm.endorsement,
         ek_roots=desired.ek_roots,
+        ek_intermediates=desired.ek_intermediates,
+        ek_crls=desired.ek_crls,
         policy=policy.spec,
         measurements=image.spec.measurements,
         profile=node.spec.firmware.profile,

@@ -27,9 +27,9 @@ class DesiredState:
     """What the repository asks for, at ``commit`` (40 hexadecimal digits) with root tree ``tree``.
 
     Mappings are by name. Enclave names are unique over all tenants; ``owners`` says
-    which tenant an enclave belongs to. ``policies`` are whole, with what they
-    include. ``ek_roots`` are PEM certificates.
-    """
+        which tenant an enclave belongs to. ``policies`` are whole, with what they include. ``ek_roots`` and ``ek_intermediates`` are
+    PEM certificates, ``ek_crls`` revocation lists in PEM or DER.
+        """
 
     commit: str
     tree: str
@@ -45,6 +45,8 @@ class DesiredState:
     owners: Mapping[str, str]
     keys: Mapping[str, Key]
     ek_roots: tuple[bytes, ...]
+    ek_intermediates: tuple[bytes, ...]
+    ek_crls: tuple[bytes, ...]
 
     def parking_vlan(self, node: str) -> int:
         """Return the VLAN on which the detached ports of ``node`` sit."""

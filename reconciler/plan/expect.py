@@ -38,6 +38,8 @@ def expectation_for(desired: DesiredState, seen: NodeObservation) -> Expectation
         attempt=served.attempt,
         endorsement=node.spec.tpm.endorsement,
         ek_roots=desired.ek_roots,
+        ek_intermediates=desired.ek_intermediates,
+        ek_crls=desired.ek_crls,
         policy=policy,
         measurements=image.measurements,
         profile=node.spec.firmware.profile,

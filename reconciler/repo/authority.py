@@ -22,6 +22,8 @@ _FOLDERS = frozenset(
     {
         "trust/allowed_signers",
         "trust/ek-roots",
+        "trust/ek-intermediates",
+        "trust/ek-crls",
         "site/zones",
         "site/switches",
         "site/networks",

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from reconciler.errors.taxonomy import Finding, InputError
+from reconciler.attest.endorsement.anchors import read_anchors
+from reconciler.errors.taxonomy import Finding, InputError, cut
 from reconciler.model.desired import DesiredState
 from reconciler.model.kinds import (
     AppraisalPolicy,
@@ -42,16 +44,16 @@ def load_desired(snapshot: Snapshot) -> DesiredState:
     found = catalogue(snapshot)
     findings = found.findings
     signers = load_signers(snapshot, findings=findings)
-    roots = list(_ek_roots(snapshot, findings=findings))
+    vendors = _vendors(snapshot, findings=findings)
     findings.extend(check_references(found, signers=signers))
     findings.extend(check_clashes(found))
-    if found.all(Enclave) and not roots:
+    if found.all(Enclave) and not vendors.roots:
         message = "holds no certificate, so no node's TPM can be checked"
         hint = "add the TPM maker's root certificates as *.pem"
         findings.append(Finding(path=layout.EK_ROOTS, code="NoEkRoots", message=message, hint=hint))
     if findings:
         raise _refusal(sorted(set(findings)))
-    return _assemble(snapshot, found=found, roots=tuple(roots))
+    return _assemble(snapshot, found=found, vendors=vendors)
 
 
 def load_signers(snapshot: Snapshot, *, findings: list[Finding]) -> AllowedSigners:
@@ -66,9 +68,33 @@ def load_signers(snapshot: Snapshot, *, findings: list[Finding]) -> AllowedSigne
     return signers
 
 
-def _ek_roots(snapshot: Snapshot, *, findings: list[Finding]) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Vendors:
+    """What the repository holds of TPM makers."""
+
+    roots: tuple[bytes, ...]
+    intermediates: tuple[bytes, ...]
+    crls: tuple[bytes, ...]
+
+
+def _vendors(snapshot: Snapshot, *, findings: list[Finding]) -> _Vendors:
+    """Return the TPM makers' certificates and revocation lists, adding to ``findings`` what cannot be used."""
+    vendors = _Vendors(
+        roots=tuple(_certificates(snapshot, is_meant=layout.is_ek_root, findings=findings)),
+        intermediates=tuple(_certificates(snapshot, is_meant=layout.is_ek_intermediate, findings=findings)),
+        crls=tuple(content for path, content in snapshot.files.items() if layout.is_ek_crl(path)),
+    )
+    paths = [path for path in snapshot.files if layout.is_ek_crl(path)]
+    # A list that cannot be used would refuse every TPM, so the commit that brings it is not followed.
+    for place, why in read_anchors(vendors.roots, vendors.intermediates, vendors.crls).unusable_lists.items():
+        hint = "add the certificate that signed it to trust/ek-roots or trust/ek-intermediates, or remove the list"
+        findings.append(Finding(path=paths[place], code="BadRevocationList", message=cut(why), hint=hint))
+    return vendors
+
+
+def _certificates(snapshot: Snapshot, *, is_meant: Callable[[str], bool], findings: list[Finding]) -> Iterator[bytes]:
     for path, content in snapshot.files.items():
-        if not layout.is_ek_root(path):
+        if not is_meant(path):
             continue
         certificates = list(_CERTIFICATE.finditer(content))
         if not certificates or not all(_is_der(found[1]) for found in certificates):
@@ -93,7 +119,7 @@ def _refusal(findings: list[Finding]) -> InputError:
     )
 
 
-def _assemble(snapshot: Snapshot, *, found: Catalogue, roots: tuple[bytes, ...]) -> DesiredState:
+def _assemble(snapshot: Snapshot, *, found: Catalogue, vendors: _Vendors) -> DesiredState:
     (repository,) = found.all(Repository).values()
 
     def by_name(kind: type[D]) -> dict[str, D]:
@@ -113,7 +139,9 @@ def _assemble(snapshot: Snapshot, *, found: Catalogue, roots: tuple[bytes, ...])
         enclaves=by_name(Enclave),
         owners={name: located.tenant or "" for name, located in sorted(found.all(Enclave).items())},
         keys=by_name(Key),
-        ek_roots=roots,
+        ek_roots=vendors.roots,
+        ek_intermediates=vendors.intermediates,
+        ek_crls=vendors.crls,
     )
 
 

@@ -119,12 +119,12 @@ def parse_documents(content: bytes, *, path: str) -> tuple[list[RawDocument], li
     return ([], reader.findings) if reader.findings else (documents, [])
 
 
-def too_large(path: str, *, size: int) -> Finding:
-    """Return the finding for a file of ``size`` bytes, which is over the limit."""
+def too_large(path: str, *, size: int, limit: int = MAX_FILE_BYTES) -> Finding:
+    """Return the finding for a file of ``size`` bytes, which is over the ``limit``."""
     return Finding(
         path=path,
         code="TooLarge",
-        message=f"has {size} bytes; the limit is {MAX_FILE_BYTES}",
+        message=f"has {size} bytes; the limit is {limit}",
         hint="split it into several files",
     )
 

@@ -26,6 +26,8 @@ from reconciler.model.kinds import (
 REPOSITORY = "ringfence.yaml"
 ALLOWED_SIGNERS = "trust/allowed_signers"
 EK_ROOTS = "trust/ek-roots"
+EK_INTERMEDIATES = "trust/ek-intermediates"
+EK_CRLS = "trust/ek-crls"
 TOP_LEVEL = frozenset({REPOSITORY, "trust", "site", "images", "policies", "tenants"})
 """The first segments of every path that means something."""
 
@@ -87,12 +89,27 @@ def locate(path: str) -> Spot | None:
 
 def is_read(path: str) -> bool:
     """Return whether the content of ``path`` is part of the desired state."""
-    return path == ALLOWED_SIGNERS or is_ek_root(path) or locate(path) is not None
+    is_trust = path == ALLOWED_SIGNERS or is_ek_root(path) or is_ek_intermediate(path) or is_ek_crl(path)
+    return is_trust or locate(path) is not None
 
 
 def is_ek_root(path: str) -> bool:
-    """Return whether ``path`` holds certificates of TPM makers."""
-    return path.startswith(f"{EK_ROOTS}/") and path.endswith(".pem") and path.count("/") == EK_ROOTS.count("/") + 1
+    """Return whether ``path`` holds certificates of TPM makers that endorse by themselves."""
+    return _is_in(path, folder=EK_ROOTS, endings=(".pem",))
+
+
+def is_ek_intermediate(path: str) -> bool:
+    """Return whether ``path`` holds certificates of TPM makers that need a root above them."""
+    return _is_in(path, folder=EK_INTERMEDIATES, endings=(".pem",))
+
+
+def is_ek_crl(path: str) -> bool:
+    """Return whether ``path`` holds revocation lists of TPM makers."""
+    return _is_in(path, folder=EK_CRLS, endings=(".crl", ".pem"))
+
+
+def _is_in(path: str, *, folder: str, endings: tuple[str, ...]) -> bool:
+    return path.startswith(f"{folder}/") and path.endswith(endings) and path.count("/") == folder.count("/") + 1
 
 
 def is_stray(path: str) -> bool:

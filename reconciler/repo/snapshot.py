@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.attest.endorsement.crl import MAX_LIST
 from reconciler.errors.taxonomy import Finding, InputError
 from reconciler.repo import layout
 from reconciler.repo.documents import MAX_FILE_BYTES, too_large
@@ -37,8 +38,8 @@ def read_commit(git: Git, commit: str) -> Snapshot:
         path = entry.path.decode("utf-8", "backslashreplace")
         if not _may_read(path, is_plain=entry.mode in _PLAIN_MODES, findings=findings):
             continue
-        if entry.size > MAX_FILE_BYTES:
-            findings.append(too_large(path, size=entry.size))
+        if entry.size > _limit(path):
+            findings.append(too_large(path, size=entry.size, limit=_limit(path)))
         else:
             wanted[path] = entry.object_id
     contents = git.objects([commit, *wanted.values()])
@@ -58,11 +59,15 @@ def read_directory(path: Path) -> Snapshot:
         file = path / name
         if not _may_read(name, is_plain=file.is_file() and not file.is_symlink(), findings=findings):
             continue
-        if file.stat().st_size > MAX_FILE_BYTES:
-            findings.append(too_large(name, size=file.stat().st_size))
+        if file.stat().st_size > _limit(name):
+            findings.append(too_large(name, size=file.stat().st_size, limit=_limit(name)))
         else:
             files[name] = file.read_bytes()
     return Snapshot(commit=NO_COMMIT, tree=NO_COMMIT, files=files, findings=tuple(findings))
+
+
+def _limit(path: str) -> int:
+    return MAX_LIST if layout.is_ek_crl(path) else MAX_FILE_BYTES
 
 
 def _walk(top: Path) -> list[str]:

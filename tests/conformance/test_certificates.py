@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.attest.endorsement.certificate import parse_certificate, parse_pem
+from reconciler.attest.endorsement.anchors import Anchors, load_store, read_anchors
+from reconciler.attest.endorsement.certificate import parse_certificate
 from reconciler.attest.endorsement.ek import check_endorsement
 from tests.conformance.vectors import data, names, needs_vectors
 
@@ -13,10 +14,13 @@ pytestmark = needs_vectors
 THEN = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def roots() -> tuple[bytes, ...]:
-    return tuple(
-        data(name) for pattern in ("keylime/tpm_cert_store/*.pem", "tpm-ca-*/*.pem") for name in names(pattern)
-    )
+def store() -> dict[str, bytes]:
+    patterns = ("keylime/tpm_cert_store/*.pem", "tpm-ca-*/*.pem")
+    return {name: data(name) for pattern in patterns for name in names(pattern)}
+
+
+def anchors() -> Anchors:
+    return read_anchors(tuple(store().values()), (), ())
 
 
 @pytest.mark.parametrize("name", names("keylime/ek-certs/*"))
@@ -25,9 +29,16 @@ def test_vendors_certificates_parse(name: str) -> None:
     assert parsed.not_before < parsed.not_after
 
 
+def test_padding_in_an_nv_area_is_cut() -> None:
+    padded = data("keylime/ek-certs/st_sha256_with_rsa_der.der")
+    assert len(padded) - len(parse_certificate(padded).raw) == 431
+
+
 def test_vendors_roots_load() -> None:
-    for pem in roots():
-        assert len(parse_pem(pem)) == pem.count(b"-----BEGIN")
+    found, problems = load_store(store())
+    assert len(found) == sum(content.count(b"-----BEGIN") for content in store().values())
+    assert problems == ()
+    assert anchors().problems == ()
 
 
 @pytest.mark.parametrize(
@@ -35,7 +46,7 @@ def test_vendors_roots_load() -> None:
     [
         ("st_sha256_with_rsa_der", ["EndorsementMismatch"]),
         ("st_ecdsa_sha256_der", ["EndorsementMismatch"]),
-        # Its certificate is marked as an authority's, and its key may agree on keys and sign certificates.
+        # It is the certificate of Nuvoton's root itself: an authority's, whose key may sign certificates only.
         ("nuvoton_ecdsa_sha256_der", ["EkCertificateUsage", "EkCertificateUsage", "EndorsementMismatch"]),
         ("iak_der", ["EkIssuerUnknown", "EkCertificateUsage", "EndorsementMismatch"]),
         ("idevid_der", ["EkIssuerUnknown", "EkCertificateUsage", "EndorsementMismatch"]),
@@ -43,5 +54,5 @@ def test_vendors_roots_load() -> None:
 )
 def test_vendors_certificates_chain_where_the_roots_have_their_issuer(name: str, found: list[str]) -> None:
     certificate = data(f"keylime/ek-certs/{name}.der")
-    reasons, _ = check_endorsement(certificate, roots=roots(), endorsement="sha256:" + "0" * 64, at=THEN)
-    assert [reason.code for reason in reasons] == found
+    checked = check_endorsement(certificate, anchors=anchors(), endorsement="sha256:" + "0" * 64, at=THEN)
+    assert [reason.code for reason in checked.reasons] == found

@@ -35,6 +35,8 @@ def expected_of(tpm: SoftTpm, **changes: Any) -> Expectation:  # noqa: ANN401 - 
         attempt=asked.attempt,
         endorsement=tpm.endorsement,
         ek_roots=tpm.ek_roots,
+        ek_intermediates=(),
+        ek_crls=(),
         policy=POLICY,
         measurements=MEASUREMENTS,
         profile="ovmf",

@@ -96,6 +96,8 @@ def site(
             key: _parse(Key, key, {"type": "disk"}) for key in sorted({key for shape in enclaves for key in shape.keys})
         },
         ek_roots=SoftTpm("n1").ek_roots,
+        ek_intermediates=(),
+        ek_crls=(),
     )
 
 

@@ -2,49 +2,40 @@
 
 ``cryptography`` refuses some vendors' certificates (unordered SETs) at load time, so
 only signatures and keys are left to it. Bytes after the certificate are cut: NV areas
-carry padding. Names are compared byte by byte. Revocation is not checked here.
+carry padding, and OpenSSL's TRUSTED form its settings. Serial numbers may be negative,
+zero or long. What extensions say, and whose certificate it is, is not judged here.
 
 Source: RFC 5280, 4.1 and 4.2.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from types import MappingProxyType
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from reconciler.attest.endorsement import der
+from reconciler.attest.endorsement.names import name_text
+from reconciler.attest.endorsement.oids import dotted
+from reconciler.attest.endorsement.times import parse_time
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.tpm.public import PublicKey
 
-BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_KEY_USAGE = (
-    bytes.fromhex("551d13"),
-    bytes.fromhex("551d0f"),
-    bytes.fromhex("551d25"),
-)
+MAX_CERTIFICATE = 16384
+"""The most bytes that a certificate, or an NV area with one, may have."""
+
+MAX_SERIAL = 64
+"""The most bytes of a serial number; RFC 5280 allows 20."""
 
 _WHAT = "certificate"
-_MAX_CERTIFICATE = 16384
-_PEM = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----\s([A-Za-z0-9+/=\s]+?)-----END ")
 _VERSION, _ISSUER_ID, _SUBJECT_ID, _EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
-_RSA_SIGNATURES: Mapping[bytes, hashes.HashAlgorithm] = {
-    bytes.fromhex("2a864886f70d01010b"): hashes.SHA256(),
-    bytes.fromhex("2a864886f70d01010c"): hashes.SHA384(),
-    bytes.fromhex("2a864886f70d01010d"): hashes.SHA512(),
-}
-_ECDSA_SIGNATURES: Mapping[bytes, hashes.HashAlgorithm] = {
-    bytes.fromhex("2a8648ce3d040302"): hashes.SHA256(),
-    bytes.fromhex("2a8648ce3d040303"): hashes.SHA384(),
-    bytes.fromhex("2a8648ce3d040304"): hashes.SHA512(),
-}
+_EMPTY_NAME = b"\x30\x00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,102 +48,148 @@ class Extension:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """A parsed certificate; ``issuer``, ``subject`` and ``spki`` are DER, extensions are by encoded identifier."""
+    """A parsed certificate.
 
+    ``raw`` is its DER without padding, ``signed`` what the signature covers; ``issuer``, ``subject``, ``spki`` and
+    ``algorithm`` (the AlgorithmIdentifier) are DER; ``serial`` is the INTEGER's content; extensions are by dotted
+    identifier; ``fingerprint`` is the SHA-256 of ``raw`` in hexadecimal digits.
+    """
+
+    raw: bytes
+    fingerprint: str
     signed: bytes
+    version: int
+    serial: bytes
     issuer: bytes
     subject: bytes
     not_before: datetime
     not_after: datetime
     spki: bytes
-    extensions: Mapping[bytes, Extension]
+    extensions: Mapping[str, Extension]
     algorithm: bytes
     signature: bytes
+
+    @property
+    def is_self_issued(self) -> bool:
+        """Return whether subject and issuer are the same name (RFC 5280, 3.2)."""
+        return self.subject == self.issuer
+
+
+def describe(certificate: Certificate) -> str:
+    """Return which certificate it is, for messages: its subject, or its digest if that is empty, and its serial."""
+    empty = certificate.subject == _EMPTY_NAME
+    who = f"sha256:{certificate.fingerprint}" if empty else name_text(certificate.subject)
+    return f"certificate {who} (serial {serial_text(certificate.serial)})"
+
+
+def serial_text(serial: bytes) -> str:
+    """Return a serial number in hexadecimal digits, with a sign if it is negative."""
+    value = int.from_bytes(serial, signed=True)
+    return f"{'-' if value < 0 else ''}0x{abs(value):x}"
 
 
 def parse_certificate(data: bytes) -> Certificate:
     """Return the certificate at the start of ``data``; raise MalformedError if there is none."""
-    if len(data) > _MAX_CERTIFICATE:
-        raise MalformedError(_WHAT, f"{len(data)} bytes long, at most {_MAX_CERTIFICATE} are allowed")
+    if len(data) > MAX_CERTIFICATE:
+        raise MalformedError(_WHAT, f"{len(data)} bytes long, at most {MAX_CERTIFICATE} are allowed")
     outer = der.first_element(data, what=_WHAT)
-    if outer.tag != der.SEQUENCE:
-        raise MalformedError(_WHAT, "is not a SEQUENCE")
-    parts = der.elements(outer.content, what=_WHAT)
-    signed = _take(parts, der.SEQUENCE)
-    algorithm = _take(parts, der.SEQUENCE)
-    signature = _take(parts, der.BIT_STRING).content
-    if next(parts, None) is not None or signature[:1] != b"\0":
-        raise MalformedError(_WHAT, "does not end with a whole signature")
+    signed, algorithm, signature = signed_parts(outer, what=_WHAT)
     fields = der.elements(signed.content, what=_WHAT)
-    _take(fields, _VERSION)
-    _take(fields, der.INTEGER)
-    if _take(fields, der.SEQUENCE).raw != algorithm.raw:
+    version, first = _version(next(fields, None))
+    serial = take_serial(first if first is not None else next(fields, None), what=_WHAT)
+    if _take(fields, der.SEQUENCE).raw != algorithm:
         raise MalformedError(_WHAT, "names two signature algorithms")
     issuer = _take(fields, der.SEQUENCE)
-    validity = der.elements(_take(fields, der.SEQUENCE).content, what=_WHAT)
+    not_before, not_after = _validity(_take(fields, der.SEQUENCE))
     subject = _take(fields, der.SEQUENCE)
     return Certificate(
+        raw=outer.raw,
+        fingerprint=hashlib.sha256(outer.raw).hexdigest(),
         signed=signed.raw,
+        version=version,
+        serial=serial,
         issuer=issuer.raw,
         subject=subject.raw,
-        not_before=_time(next(validity, None)),
-        not_after=_time(next(validity, None)),
+        not_before=not_before,
+        not_after=not_after,
         spki=_take(fields, der.SEQUENCE).raw,
-        extensions=_extensions(fields),
-        algorithm=_take(der.elements(algorithm.content, what=_WHAT), der.OBJECT_IDENTIFIER).content,
-        signature=signature[1:],
+        extensions=MappingProxyType(_extensions(fields)),
+        algorithm=algorithm,
+        signature=signature,
     )
+
+
+def signed_parts(outer: der.Element, *, what: str) -> tuple[der.Element, bytes, bytes]:
+    """Return what is signed, the AlgorithmIdentifier and the signature of a SIGNED structure (RFC 5280, 4.1.1)."""
+    if outer.tag != der.SEQUENCE:
+        raise MalformedError(what, "is not a SEQUENCE")
+    parts = der.elements(outer.content, what=what)
+    signed = der.expect(parts, tag=der.SEQUENCE, what=what)
+    algorithm = der.expect(parts, tag=der.SEQUENCE, what=what)
+    signature = der.expect(parts, tag=der.BIT_STRING, what=what).content
+    if next(parts, None) is not None or signature[:1] != b"\0":
+        raise MalformedError(what, "does not end with a whole signature")
+    return signed, algorithm.raw, signature[1:]
+
+
+def take_serial(element: der.Element | None, *, what: str) -> bytes:
+    """Return the serial number that ``element`` is; raise MalformedError if it is none, or longer than 64 bytes."""
+    if element is None or element.tag != der.INTEGER or not 1 <= len(element.content) <= MAX_SERIAL:
+        raise MalformedError(what, "a serial number is missing, empty or too long")
+    return element.content
 
 
 def _take(children: Iterator[der.Element], tag: int) -> der.Element:
     return der.expect(children, tag=tag, what=_WHAT)
 
 
-def _time(element: der.Element | None) -> datetime:
-    forms = {der.UTC_TIME: "%y%m%d%H%M%SZ", der.GENERALIZED_TIME: "%Y%m%d%H%M%SZ"}
-    lengths = {der.UTC_TIME: 13, der.GENERALIZED_TIME: 15}
-    if element is None or lengths.get(element.tag) != len(element.content):
+def _version(first: der.Element | None) -> tuple[int, der.Element | None]:
+    """Return the version and, for one that is too old to say it, the element that came in its place."""
+    if first is None or first.tag != _VERSION:
+        return 1, first
+    number = der.only_element(first.content, tag=der.INTEGER, what=_WHAT).content
+    if number not in {b"\0", b"\1", b"\2"}:
+        raise MalformedError(_WHAT, "its version is not 1, 2 or 3")
+    return number[0] + 1, None
+
+
+def _validity(element: der.Element) -> tuple[datetime, datetime]:
+    times = [parse_time(one.tag, one.content, what=_WHAT) for one in der.elements(element.content, what=_WHAT)]
+    if len(times) != 2:  # noqa: PLR2004 - from and to
         raise MalformedError(_WHAT, "its validity is not two times")
-    try:
-        parsed = datetime.strptime(element.content.decode("ascii"), forms[element.tag]).replace(tzinfo=UTC)
-    except ValueError as error:
-        raise MalformedError(_WHAT, "its validity is not two times") from error
-    # RFC 5280, 4.1.2.5.1: two-digit years reach from 1950 to 2049; strptime's from 1969 to 2068.
-    late = element.tag == der.UTC_TIME and parsed.year >= 2050  # noqa: PLR2004 - the year of the rule above
-    return parsed.replace(year=parsed.year - 100) if late else parsed
+    return times[0], times[1]
 
 
-def _extensions(fields: Iterator[der.Element]) -> Mapping[bytes, Extension]:
-    found: dict[bytes, Extension] = {}
+def _extensions(fields: Iterator[der.Element]) -> dict[str, Extension]:
+    found: dict[str, Extension] = {}
     for field in fields:
         if field.tag in {_ISSUER_ID, _SUBJECT_ID}:
             continue
-        if field.tag != _EXTENSIONS:
+        if field.tag != _EXTENSIONS or found:
             raise MalformedError(_WHAT, f"holds an unknown field with tag 0x{field.tag:02x}")
-        for element in der.elements(der.first_element(field.content, what=_WHAT).content, what=_WHAT):
-            children = der.elements(element.content, what=_WHAT)
-            identifier = _take(children, der.OBJECT_IDENTIFIER).content
-            if identifier in found:
-                raise MalformedError(_WHAT, "holds an extension twice")
-            value = next(children, None)
-            critical = value is not None and value.tag == der.BOOLEAN
-            if critical:
-                value = next(children, None)
-            if value is None or value.tag != der.OCTET_STRING:
-                raise MalformedError(_WHAT, "holds an extension without a value")
-            found[identifier] = Extension(critical=critical, value=value.content)
+        found = parse_extensions(field.content, what=_WHAT)
     return found
 
 
-def parse_pem(bundle: bytes) -> tuple[Certificate, ...]:
-    """Return the certificates of a PEM bundle that can be parsed; the others vouch for nobody."""
-    found = []
-    for body in _PEM.findall(bundle):
-        try:
-            found.append(parse_certificate(base64.b64decode(b"".join(body.split()), validate=True)))
-        except (binascii.Error, MalformedError):
-            continue
-    return tuple(found)
+def parse_extensions(data: bytes, *, what: str) -> dict[str, Extension]:
+    """Return the extensions in the DER Extensions ``data``, by dotted identifier; none may occur twice."""
+    found: dict[str, Extension] = {}
+    for element in der.elements(der.only_element(data, tag=der.SEQUENCE, what=what).content, what=what):
+        children = der.elements(element.content, what=what)
+        identifier = dotted(der.expect(children, tag=der.OBJECT_IDENTIFIER, what=what).content)
+        if identifier in found:
+            raise MalformedError(what, "holds an extension twice")
+        value = next(children, None)
+        critical = value is not None and value.tag == der.BOOLEAN
+        if value is not None and critical:
+            # A default that is spelled out is wrong in DER, and met in practice; any other content means critical.
+            critical = value.content != b"\0"
+            value = next(children, None)
+        if value is None or value.tag != der.OCTET_STRING:
+            raise MalformedError(what, "holds an extension without a value")
+        der.finish(children, what=what)
+        found[identifier] = Extension(critical=critical, value=value.content)
+    return found
 
 
 def load_spki(spki: bytes) -> PublicKey:
@@ -164,17 +201,3 @@ def load_spki(spki: bytes) -> PublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
         raise MalformedError(_WHAT, "its key is neither RSA nor elliptic-curve")
     return key
-
-
-def is_signed_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Return whether the key of ``issuer`` signed ``certificate``, with SHA-256 or better."""
-    try:
-        key = load_spki(issuer.spki)
-        if isinstance(key, rsa.RSAPublicKey):
-            rsa_hash = _RSA_SIGNATURES[certificate.algorithm]
-            key.verify(certificate.signature, certificate.signed, padding.PKCS1v15(), rsa_hash)
-        else:
-            key.verify(certificate.signature, certificate.signed, ec.ECDSA(_ECDSA_SIGNATURES[certificate.algorithm]))
-    except (InvalidSignature, KeyError, MalformedError, UnsupportedAlgorithm, ValueError):
-        return False
-    return True

@@ -1,142 +1,185 @@
 """The endorsement: whether an EK certificate is a trusted manufacturer's, and this node's.
 
 Every certificate among the roots is an anchor: they all stand in the reviewed state
-repository, and nodes send no intermediates. Dates are judged at the given time.
-Names in the certificate (manufacturer, model) and revocation are not judged.
+repository, as do the intermediates; nodes send neither. Dates are judged at the given
+time, and what was relied upon is part of the result. Manufacturer, model and version are
+told, not judged. All reasons are given, and each names its certificate and its rule.
 
-Source: TCG EK Credential Profile 2.5, 3.2 (certificate), B.3.3 and B.3.4 (templates
-L-1 and L-2); RFC 5280, 6.1.
+Source: TCG EK Credential Profile 2.5, 3.2 (certificate); RFC 5280, 6.1.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-from reconciler.attest.endorsement import der
-from reconciler.attest.endorsement.certificate import (
-    BASIC_CONSTRAINTS,
-    EXTENDED_KEY_USAGE,
-    KEY_USAGE,
-    Certificate,
-    is_signed_by,
-    load_spki,
-    parse_certificate,
-    parse_pem,
+from reconciler.attest.endorsement import oids
+from reconciler.attest.endorsement.anchors import Anchors
+from reconciler.attest.endorsement.certificate import Certificate, describe, load_spki, parse_certificate
+from reconciler.attest.endorsement.extensions import (
+    KEY_AGREEMENT,
+    KEY_ENCIPHERMENT,
+    basic_constraints,
+    extended_usages,
+    key_usage,
+    unknown_critical,
 )
+from reconciler.attest.endorsement.manufacturer import TpmClaims, check_alternative_name, tpm_claims
+from reconciler.attest.endorsement.oids import name_of
+from reconciler.attest.endorsement.path import Path, check_dates, find_path
+from reconciler.attest.endorsement.revocation import Consulted, check_revocation
+from reconciler.attest.endorsement.templates import ek_name, ek_names, templates_of
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.tpm.public import PublicKey
 from reconciler.attest.verdict import Reason
 
-_EK_CERTIFICATE = bytes.fromhex("06056781050801")  # 2.23.133.8.1, tcg-kp-EKCertificate
-_WHAT = "certificate extension"
-_KEY_ENCIPHERMENT, _KEY_AGREEMENT, _CERTIFICATE_SIGN = 0x20, 0x08, 0x04
-_RSA_BITS = 2048
-_EK_POLICY = bytes.fromhex("837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa")
-_ATTRIBUTES = 0x000300B2
-# subjectAltName, certificatePolicies, authorityKeyIdentifier, cRLDistributionPoints, subjectDirectoryAttributes,
-# subjectKeyIdentifier: they narrow nothing that is decided here.
-_HARMLESS = frozenset(bytes.fromhex(text) for text in ("551d11", "551d20", "551d23", "551d1f", "551d09", "551d0e"))
-_UNDERSTOOD = _HARMLESS | {BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_KEY_USAGE}
+__all__ = [
+    "Endorsement",
+    "EndorsementCheck",
+    "Judged",
+    "check_endorsement",
+    "ek_key",
+    "ek_name",
+    "ek_names",
+    "ek_public_key",
+    "judge",
+    "pin_of",
+]
 
 
-def check_endorsement(
-    data: bytes, *, roots: Sequence[bytes], endorsement: str, at: datetime
-) -> tuple[list[Reason], PublicKey | None]:
-    """Judge the EK certificate in ``data``; return what speaks against it, and its key if it has a usable one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endorsement:
+    """What an accepted endorsement relied upon, for the record.
+
+    ``path`` are the SHA-256 fingerprints from the EK's certificate to the anchor. ``not_before`` and ``not_after``
+    bound the time in which all of them are valid. ``lists`` are the revocation lists that were consulted; if it is
+    empty, nothing is known about revocation. ``judged_at`` is the time against which all of this was judged.
+    """
+
+    certificate: str
+    pin: str
+    path: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    tpm: TpmClaims
+    lists: tuple[Consulted, ...]
+    judged_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndorsementCheck:
+    """What came of a check: every reason against, the EK's key if it has a usable one, and the endorsement if none."""
+
+    reasons: tuple[Reason, ...]
+    key: PublicKey | None
+    endorsement: Endorsement | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A certificate judged on its own: the path if there is one, what speaks against it, the lists consulted."""
+
+    path: Path | None
+    reasons: tuple[Reason, ...]
+    lists: tuple[Consulted, ...]
+
+
+def check_endorsement(data: bytes, *, anchors: Anchors, endorsement: str, at: datetime) -> EndorsementCheck:
+    """Judge the EK certificate in ``data`` against what the state repository holds; it raises nothing.
 
     1. It parses, and any padding after it is cut.
-    2. A root named as its issuer signed it, may do so, and both are within their dates.
-    3. It is an end-entity certificate for an EK, without unknown critical extensions.
-    4. Its key is the one that the node's document pins.
-    5. Its key is of a kind whose template is known.
+    2. A path of certificates that may issue, within their dates, leads to an anchor.
+    3. Nothing on that path is revoked, and no list that should tell so is stale or unusable.
+    4. It is an end-entity certificate for an EK, without critical extensions that are not understood.
+    5. Its key is the one that the node's document pins.
+    6. Its key is of a kind whose template is known.
     """
+    # 1. The certificate.
     try:
         certificate = parse_certificate(data)
-        reasons = list(_check_usage(certificate))
     except MalformedError as error:
-        return [Reason(code="EkCertificateMalformed", message=str(error))], None
-    anchors = [anchor for bundle in roots for anchor in parse_pem(bundle)]
-    reasons = [*_check_issuer(certificate, anchors=anchors, at=at), *reasons]
-    found = f"sha256:{hashlib.sha256(certificate.spki).hexdigest()}"
-    if not hmac.compare_digest(found, endorsement):
-        message = "the EK is not the one that the node's document names"
+        reason = Reason(code="EkCertificateMalformed", message=str(error))
+        return EndorsementCheck(reasons=(reason,), key=None, endorsement=None)
+    # 2. to 4. The path, revocation, and what the certificate is for.
+    judged = judge(certificate, anchors=anchors, at=at)
+    reasons = list(judged.reasons)
+    # 5. The pin.
+    found = pin_of(certificate)
+    if not hmac.compare_digest(found.encode(), endorsement.encode()):
+        message = f"the EK of the {describe(certificate)} is not the one that the node's document names"
         reasons.append(Reason(code="EndorsementMismatch", message=message, expected=endorsement, found=found))
+    # 6. The key.
+    key: PublicKey | None = None
     try:
-        key = load_spki(certificate.spki)
-        ek_name(key)
+        key = ek_key(certificate)
     except MalformedError as error:
-        return [*reasons, Reason(code="EkKeyUnsupported", message=str(error))], None
-    return reasons, key
+        reasons.append(Reason(code="EkKeyUnsupported", message=f"the {describe(certificate)}: {error}"))
+    if reasons or judged.path is None:
+        return EndorsementCheck(reasons=tuple(reasons), key=key, endorsement=None)
+    accepted = Endorsement(
+        certificate=certificate.fingerprint,
+        pin=found,
+        path=tuple(one.fingerprint for one in judged.path),
+        not_before=max(one.not_before for one in judged.path),
+        not_after=min(one.not_after for one in judged.path),
+        tpm=tpm_claims(certificate),
+        lists=judged.lists,
+        judged_at=at,
+    )
+    return EndorsementCheck(reasons=(), key=key, endorsement=accepted)
 
 
-def _check_issuer(certificate: Certificate, *, anchors: Sequence[Certificate], at: datetime) -> Iterator[Reason]:
-    named = [anchor for anchor in anchors if anchor.subject == certificate.issuer]
-    if not named:
-        yield Reason(code="EkIssuerUnknown", message="none of the trusted roots is the EK certificate's issuer")
-    issuer = next((anchor for anchor in named if is_signed_by(certificate, anchor)), None)
-    if named and issuer is None:
-        yield Reason(code="EkSignatureInvalid", message="the EK certificate is not signed by the issuer that it names")
-    if issuer is not None and not _may_issue(issuer):
-        yield Reason(code="EkIssuerUnfit", message="the issuer's certificate is not that of a certificate authority")
-    for what, judged in (("the EK certificate", certificate), ("its issuer's certificate", issuer)):
-        if judged is not None and not judged.not_before <= at <= judged.not_after:
-            dates = f"{judged.not_before.isoformat()} to {judged.not_after.isoformat()}"
-            yield Reason(
-                code="EkCertificateExpired",
-                message=f"{what} is outside its dates",
-                expected=dates,
-                found=at.isoformat(),
-            )
+def judge(certificate: Certificate, *, anchors: Anchors, at: datetime | None) -> Judged:
+    """Return the path of ``certificate``, and all that speaks against it as an EK's; without ``at`` no dates."""
+    path, reasons = find_path(certificate, anchors=anchors, at=at)
+    if path is None:
+        reasons = [*reasons, *check_dates(certificate, at=at)]
+    against, lists = check_revocation(path or (certificate,), anchors=anchors, at=at)
+    reasons += against
+    try:
+        reasons += _check_usage(certificate)
+    except MalformedError as error:
+        reasons.append(Reason(code="EkCertificateMalformed", message=f"the {describe(certificate)}: {error}"))
+    return Judged(path=path, reasons=tuple(reasons), lists=lists)
 
 
 def _check_usage(certificate: Certificate) -> Iterator[Reason]:
-    if _is_authority(certificate):
-        yield Reason(code="EkCertificateUsage", message="the certificate is that of a certificate authority")
-    usage = _key_usage(certificate)
-    if usage is not None and not usage & (_KEY_ENCIPHERMENT | _KEY_AGREEMENT):
-        yield Reason(code="EkCertificateUsage", message="the certificate's key may not receive secrets")
-    extended = certificate.extensions.get(EXTENDED_KEY_USAGE)
-    if extended is not None:
-        purposes = der.elements(der.first_element(extended.value, what=_WHAT).content, what=_WHAT)
-        if _EK_CERTIFICATE not in {purpose.raw for purpose in purposes}:
-            yield Reason(code="EkCertificateUsage", message="the certificate is not for an endorsement key")
-    for identifier, extension in certificate.extensions.items():
-        if extension.critical and identifier not in _UNDERSTOOD:
-            message = "a critical extension is not understood"
-            yield Reason(code="EkCertificateExtension", message=message, found=identifier.hex())
-
-
-def _may_issue(issuer: Certificate) -> bool:
+    who = describe(certificate)
+    if basic_constraints(certificate).is_authority:
+        message = f"the {who} is that of an authority (TCG EK Credential Profile, 3.2: cA is false)"
+        yield Reason(code="EkCertificateUsage", message=message)
+    usage = key_usage(certificate)
+    if usage is not None and not usage & (KEY_ENCIPHERMENT | KEY_AGREEMENT):
+        message = f"the key of the {who} may not receive secrets (TCG EK Credential Profile, 3.2: keyUsage)"
+        yield Reason(code="EkCertificateUsage", message=message)
+    purposes = extended_usages(certificate)
+    if purposes is not None and oids.EK_CERTIFICATE not in purposes:
+        message = f"the {who} is not for an endorsement key (TCG EK Credential Profile, 3.2: extKeyUsage)"
+        found = ", ".join(sorted(purposes))
+        yield Reason(code="EkCertificateUsage", message=message, expected=oids.EK_CERTIFICATE, found=found)
+    for identifier in unknown_critical(certificate):
+        message = f"a critical extension of the {who} is not understood (RFC 5280, 6.1.5 (f))"
+        yield Reason(code="EkCertificateExtension", message=message, found=name_of(identifier))
     try:
-        usage = _key_usage(issuer)
-        understood = all(name in _UNDERSTOOD for name, extension in issuer.extensions.items() if extension.critical)
-        return _is_authority(issuer) and understood and (usage is None or bool(usage & _CERTIFICATE_SIGN))
-    except MalformedError:
-        return False
+        check_alternative_name(certificate)
+    except MalformedError as error:
+        message = f"a critical extension of the {who} cannot be read (RFC 5280, 4.2): {error}"
+        yield Reason(code="EkCertificateExtension", message=message, found=name_of(oids.SUBJECT_ALT_NAME))
 
 
-def _is_authority(certificate: Certificate) -> bool:
-    extension = certificate.extensions.get(BASIC_CONSTRAINTS)
-    if extension is None:
-        return False
-    first = next(der.elements(der.first_element(extension.value, what=_WHAT).content, what=_WHAT), None)
-    return first is not None and first.tag == der.BOOLEAN and first.content == b"\xff"
+def pin_of(certificate: Certificate) -> str:
+    """Return what stands in a node's ``spec.tpm.endorsement``: ``sha256:`` over the SubjectPublicKeyInfo."""
+    return f"sha256:{hashlib.sha256(certificate.spki).hexdigest()}"
 
 
-def _key_usage(certificate: Certificate) -> int | None:
-    extension = certificate.extensions.get(KEY_USAGE)
-    if extension is None:
-        return None
-    bits = der.first_element(extension.value, what=_WHAT)
-    if bits.tag != der.BIT_STRING or len(bits.content) < 2:  # noqa: PLR2004 - the count of unused bits, and bits
-        raise MalformedError(_WHAT, "the key usage is not a string of bits")
-    return bits.content[1]
+def ek_key(certificate: Certificate) -> PublicKey:
+    """Return the key of an EK certificate; raise MalformedError if no template is known for it."""
+    key = load_spki(certificate.spki)
+    templates_of(key)
+    return key
 
 
 def ek_public_key(certificate_der: bytes) -> PublicKey:
@@ -145,26 +188,3 @@ def ek_public_key(certificate_der: bytes) -> PublicKey:
     It is *not* checked whose certificate it is: a credential may be made for any key, and is judged later.
     """
     return load_spki(parse_certificate(certificate_der).spki)
-
-
-def ek_name(key: PublicKey) -> bytes:
-    """Return the name of the EK that a TPM makes of the TCG's template and ``key``.
-
-    RSA-2048 is template L-1, P-256 is L-2; MalformedError for any other key.
-    """
-    parameters: bytes
-    unique: tuple[bytes, ...]
-    match key:
-        case rsa.RSAPublicKey() if key.key_size == _RSA_BITS:
-            kind, parameters = 0x0001, struct.pack(">HI", _RSA_BITS, 0)
-            unique = (key.public_numbers().n.to_bytes(256),)
-        case ec.EllipticCurvePublicKey() if isinstance(key.curve, ec.SECP256R1):
-            kind, parameters = 0x0023, struct.pack(">HH", 0x0003, 0x0010)
-            point = key.public_numbers()
-            unique = (point.x.to_bytes(32), point.y.to_bytes(32))
-        case _:
-            raise MalformedError("endorsement key", "is neither RSA-2048 nor P-256")
-    head = struct.pack(">HHIH32s", kind, 0x000B, _ATTRIBUTES, 32, _EK_POLICY)
-    aes_128_cfb_without_scheme = struct.pack(">HHHH", 0x0006, 128, 0x0043, 0x0010)
-    body = b"".join(struct.pack(">H", len(part)) + part for part in unique)
-    return b"\x00\x0b" + hashlib.sha256(head + aes_128_cfb_without_scheme + parameters + body).digest()

@@ -89,3 +89,15 @@ def test_a_new_attempt_is_held_against_the_last_clock_but_not_the_last_boot() ->
     assert expected is not None
     assert expected.previous is not None
     assert not expected.must_be_same_boot
+
+
+def test_evidence_is_held_against_the_roots_intermediates_and_lists_of_the_desired_state() -> None:
+    desired, seen = _pair(Stage.PROVEN)
+    desired = replace(desired, ek_roots=(b"root",), ek_intermediates=(b"intermediate",), ek_crls=(b"list",))
+    expected = expectation_for(desired, seen)
+    assert expected is not None
+    assert (expected.ek_roots, expected.ek_intermediates, expected.ek_crls) == (
+        (b"root",),
+        (b"intermediate",),
+        (b"list",),
+    )

@@ -12,6 +12,7 @@ from reconciler.repo.documents import MAX_FILE_BYTES
 from reconciler.repo.snapshot import read_directory
 from tests.support.documents import FILES, added, changed, node
 from tests.support.mistakes import BLUE, N1, N2, NET, SIGNERS, SWITCH, TOP, ZONE, Mistake, findings, snapshot
+from tests.support.pki import authority, revocations
 
 
 def enclave(name: str, *, nodes: str = "{count: 1}", network: str = "blue-net", keys: str = "[]") -> bytes:
@@ -159,6 +160,38 @@ PLACE_MISTAKES = [
         "trust/ek-roots/x.pem",
         "NotPem",
         "is not a PEM",
+    ),
+    Mistake(
+        "intermediate that is no PEM",
+        added("trust/ek-intermediates/x.pem", b"\x30\x03"),
+        "trust/ek-intermediates/x.pem",
+        "NotPem",
+        "is not a PEM",
+        "openssl x509",
+    ),
+    Mistake(
+        "revocation list of nobody known",
+        added("trust/ek-crls/x.crl", revocations(authority("Stranger"))),
+        "trust/ek-crls/x.crl",
+        "BadRevocationList",
+        "no certificate of its issuer CN=Stranger",
+        "trust/ek-intermediates",
+    ),
+    Mistake(
+        "revocation list that is none",
+        added("trust/ek-crls/x.pem", b"nothing"),
+        "trust/ek-crls/x.pem",
+        "BadRevocationList",
+        "longer than what holds it",
+        "remove the list",
+    ),
+    Mistake(
+        "revocation list that is too large",
+        added("trust/ek-crls/x.crl", bytes((4 << 20) + 1)),
+        "trust/ek-crls/x.crl",
+        "BadRevocationList",
+        "at most 4194304",
+        "remove the list",
     ),
 ]
 
@@ -432,6 +465,23 @@ def test_valid_repository_has_no_findings_and_is_indexed_by_name() -> None:
     assert desired.nodes["n1"].spec.interfaces[0].mac == "52:54:00:00:03:01"
     assert desired.enclave_vlan("blue") == 200
     assert desired.ek_roots == (FILES["trust/ek-roots/lab.pem"],)
+    assert (desired.ek_intermediates, desired.ek_crls) == ((), ())
+
+
+def test_intermediates_and_revocation_lists_travel_as_they_are() -> None:
+    root = authority("Root")
+    middle, crl = authority("Middle", by=root), revocations(root)
+    files = {
+        **FILES,
+        "trust/ek-roots/root.pem": root.pem,
+        "trust/ek-intermediates/middle.pem": middle.pem,
+        "trust/ek-crls/root.crl": crl,
+        "trust/ek-crls/README": b"left alone",
+        "trust/ek-crls/older/root.crl": b"left alone",
+    }
+    desired = load_desired(snapshot(files))
+    assert root.pem in desired.ek_roots
+    assert (desired.ek_intermediates, desired.ek_crls) == ((middle.pem,), (crl,))
 
 
 def test_all_mistakes_are_told_at_once_in_order() -> None:
@@ -484,6 +534,17 @@ def test_working_folder_is_read_like_a_commit(tmp_path: Path) -> None:
         ("site/nodes/n3.yaml", "NotAPlainFile"),
         ("site/nodes/n3.yml", "StrayFile"),
     ]
+
+
+def test_revocation_lists_may_be_larger_than_documents(tmp_path: Path) -> None:
+    folder = tmp_path / "trust/ek-crls"
+    folder.mkdir(parents=True)
+    (folder / "large.crl").write_bytes(bytes(MAX_FILE_BYTES + 1))
+    (folder / "huge.crl").write_bytes(bytes((4 << 20) + 1))
+    read = read_directory(tmp_path)
+    assert list(read.files) == ["trust/ek-crls/large.crl"]
+    assert [(finding.place, finding.code) for finding in read.findings] == [("trust/ek-crls/huge.crl", "TooLarge")]
+    assert "the limit is 4194304" in read.findings[0].message
 
 
 def test_folder_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:

@@ -1,22 +1,15 @@
+import contextlib
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reconciler.attest.endorsement import der
-from reconciler.attest.endorsement.certificate import parse_certificate
+from reconciler.attest.endorsement.certificate import describe, parse_certificate, serial_text
 from reconciler.attest.reader import MalformedError
 from tests.support import softkeys
-
-
-def element(tag: int, *contents: bytes) -> bytes:
-    content = b"".join(contents)
-    length = bytes([len(content)]) if len(content) < 128 else b"\x82" + len(content).to_bytes(2)
-    return bytes([tag]) + length + content
-
-
-def sequence(*contents: bytes) -> bytes:
-    return element(der.SEQUENCE, *contents)
-
+from tests.support.pki import element, sequence
 
 ALGORITHM = sequence(element(der.OBJECT_IDENTIFIER, b"\x2a\x03"))
 NAME, SPKI = sequence(), sequence(b"\x05\x00")
@@ -30,8 +23,10 @@ def certificate(
     validity: bytes = sequence(OLD, NEW),
     algorithm: bytes = ALGORITHM,
     signature: tuple[bytes, ...] = (SIGNATURE,),
+    version: bytes = VERSION,
+    serial: bytes = SERIAL,
 ) -> bytes:
-    body = sequence(VERSION, SERIAL, ALGORITHM, NAME, validity, NAME, SPKI, *tail)
+    body = sequence(version, serial, ALGORITHM, NAME, validity, NAME, SPKI, *tail)
     return sequence(body, algorithm, *signature)
 
 
@@ -52,8 +47,8 @@ def test_two_digit_years_reach_from_1950_to_2049() -> None:
 def test_unique_identifiers_are_skipped_and_extensions_kept() -> None:
     whole = certificate(element(0x81, b"x"), element(0x82, b"y"), extensions(sequence(IDENTIFIER, VALUE)))
     parsed = parse_certificate(whole + b"padding")
-    assert {name.hex(): (found.critical, found.value) for name, found in parsed.extensions.items()} == {
-        "551d13": (False, b"value")
+    assert {name: (found.critical, found.value) for name, found in parsed.extensions.items()} == {
+        "2.5.29.19": (False, b"value")
     }
     assert parsed.signature == b"signature"
 
@@ -78,15 +73,22 @@ def test_unique_identifiers_are_skipped_and_extensions_kept() -> None:
         (certificate(signature=(SIGNATURE, SIGNATURE)), "whole signature"),
         (certificate(signature=(element(der.BIT_STRING, b"\1signature"),)), "whole signature"),
         (certificate(validity=sequence(OLD)), "two times"),
-        (certificate(validity=sequence(OLD, SERIAL)), "two times"),
-        (certificate(validity=sequence(OLD, element(der.UTC_TIME, b"50010100000Z"))), "two times"),
-        (certificate(validity=sequence(OLD, element(der.UTC_TIME, b"501301000000Z"))), "two times"),
-        (certificate(validity=sequence(OLD, element(der.UTC_TIME, b"\xff" * 13))), "two times"),
+        (certificate(validity=sequence(OLD, SERIAL)), "one of its two forms"),
+        (certificate(validity=sequence(OLD, element(der.UTC_TIME, b"50010100000Z"))), "one of its two forms"),
+        (certificate(validity=sequence(OLD, element(der.UTC_TIME, b"501301000000Z"))), "not in the calendar"),
+        (certificate(validity=sequence(OLD, element(der.UTC_TIME, b"\xff" * 13))), "one of its two forms"),
         (certificate(element(0x85, b"")), "unknown field"),
         (certificate(extensions(sequence(IDENTIFIER, VALUE), sequence(IDENTIFIER, VALUE))), "twice"),
         (certificate(extensions(sequence(IDENTIFIER))), "without a value"),
         (certificate(extensions(sequence(IDENTIFIER, SERIAL))), "without a value"),
         (certificate(extensions(sequence(IDENTIFIER, element(der.BOOLEAN, b"\xff")))), "without a value"),
+        (certificate(extensions(sequence(IDENTIFIER, VALUE, VALUE))), "followed by another"),
+        (certificate(element(0xA3, b"")), "header"),
+        (certificate(element(0xA3, sequence(), sequence())), "is not one element"),
+        (certificate(extensions(sequence(IDENTIFIER, VALUE)), extensions()), "unknown field"),
+        (certificate(version=element(0xA0, b"\x02\x01\x03")), "not 1, 2 or 3"),
+        (certificate(serial=element(der.INTEGER, b"")), "serial number"),
+        (certificate(serial=element(der.INTEGER, bytes(65))), "serial number"),
     ],
 )
 def test_a_malformed_certificate_is_refused_and_says_why(data: bytes, message: str) -> None:
@@ -102,3 +104,43 @@ def test_four_digit_years_are_read() -> None:
 def test_a_real_builders_certificate_is_read() -> None:
     parsed = parse_certificate(softkeys.ek_certificate("n1"))
     assert (parsed.not_before, parsed.not_after) == (softkeys.BEGIN, softkeys.END)
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [(b"\x00", "0x0"), (b"\xff", "-0x1"), (b"\x00\xff", "0xff"), (b"\x7f" * 40, "0x" + "7f" * 40)],
+)
+def test_odd_serial_numbers_are_tolerated(content: bytes, shown: str) -> None:
+    parsed = parse_certificate(certificate(serial=element(der.INTEGER, content)))
+    assert serial_text(parsed.serial) == shown
+
+
+def test_a_certificate_without_a_version_is_one_of_the_first() -> None:
+    assert parse_certificate(certificate(version=b"")).version == 1
+    assert parse_certificate(certificate()).version == 3
+
+
+def test_a_default_that_is_spelled_out_is_no_critical_extension() -> None:
+    told = sequence(IDENTIFIER, element(der.BOOLEAN, b"\0"), VALUE)
+    odd = sequence(element(der.OBJECT_IDENTIFIER, b"\x2a\x03"), element(der.BOOLEAN, b"\x01"), VALUE)
+    parsed = parse_certificate(certificate(extensions(told, odd)))
+    assert {name: found.critical for name, found in parsed.extensions.items()} == {"2.5.29.19": False, "1.2.3": True}
+
+
+def test_a_certificate_without_a_subject_is_named_by_its_digest() -> None:
+    parsed = parse_certificate(certificate())
+    assert describe(parsed) == f"certificate sha256:{parsed.fingerprint} (serial 0x1)"
+
+
+@given(st.integers(0, 1 << 30))
+def test_a_truncated_certificate_raises_only_our_error(length: int) -> None:
+    whole = softkeys.ek_certificate("n1")
+    with pytest.raises(MalformedError):
+        parse_certificate(whole[: length % len(whole)])
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_raise_anything_else(data: bytes) -> None:
+    for whole in (data, sequence(data), sequence(sequence(data), ALGORITHM, SIGNATURE)):
+        with contextlib.suppress(MalformedError):
+            parse_certificate(whole)
