@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.attest.tpm.quote import Quote
+from reconciler.attest.tpm.attestation import Quote
 from reconciler.attest.verdict import Reason
 from reconciler.model.submission import BootClock
 
