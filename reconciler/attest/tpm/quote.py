@@ -1,9 +1,10 @@
 """TPM quotes: the numbered checks of a TPMS_ATTEST, its signature and its PCR values.
 
 What the PCR values mean is judged elsewhere; here it is whether this TPM signed them, now,
-for this challenge. There is exactly one TPMS_ATTEST, but for its clock, that passes: it is
-built and compared first, and only where the quote is another are its fields taken apart to
-say which of them speak against it. Both ways give the same answer.
+for this challenge. There is exactly one encoding, but for its clock, of the quote that is
+asked for: it is built and compared first, and only a quote that is another is taken apart,
+to say what speaks against it. Whatever passes the comparison passes every single check; the
+reverse need not be, so both ways end in the same answer.
 
 Source: TPM 2.0 Part 2, 10.12 (TPMS_ATTEST), 11.3 (TPMT_SIGNATURE); Part 3, 18.4 (TPM2_Quote).
 """
@@ -16,49 +17,44 @@ from dataclasses import dataclass
 
 from reconciler.attest.algorithms import DIGEST_SIZES, digest
 from reconciler.attest.reader import MalformedError
-from reconciler.attest.tpm.attestation import ATTEST_QUOTE, MAX_DATA, TPM_GENERATED, Quote, parse_quote
+from reconciler.attest.tpm.attestation import ATTEST_QUOTE, MAX_DATA, MAX_NAME, TPM_GENERATED, Quote, parse_quote
+from reconciler.attest.tpm.clock import CLOCK_SIZE, check_clock, is_later
 from reconciler.attest.tpm.public import PublicArea
 from reconciler.attest.tpm.selection import Requirement, Values, check_selection, check_values, covered, require
 from reconciler.attest.tpm.signature import (
-    Hasher,
     Signature,
     Verifier,
     describe_scheme,
-    hasher_of,
     parse_signature,
     verifier_of,
 )
 from reconciler.attest.verdict import Reason
 from reconciler.model.submission import BootClock
 
-_CLOCK = struct.Struct(">QIIBQ")
+_MAX_HEAD = 8 + MAX_NAME + 2 + MAX_DATA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledKey:
-    """An attestation key made ready, once, for all its quotes: its verifier, and what each quote of it begins with.
+    """An attestation key made ready, once, for all its quotes.
 
-    Without a verifier, or without a qualified signer, the checks that need it are left out.
+    Without a verifier, or without a qualified signer, the checks that need it are left out. ``head`` and ``tail`` are
+    what stands before the challenge and between selection and digest in each of its quotes.
     """
 
     verifier: Verifier | None
     qualified_signer: bytes | None
     head: bytes
     tail: bytes
-    hasher: Hasher | None
 
 
 def enrol(ak: PublicArea | None, *, qualified_signer: bytes | None) -> EnrolledKey:
     """Return the key of ``ak``, whose name under the certified EK is ``qualified_signer``, ready to judge quotes by."""
-    verifier = None if ak is None else verifier_of(ak)
-    signer = qualified_signer or b""
-    size = DIGEST_SIZES.get(verifier.hash, 0) if verifier else 0
     return EnrolledKey(
-        verifier=verifier,
+        verifier=None if ak is None else verifier_of(ak),
         qualified_signer=qualified_signer,
-        head=struct.pack(">IHH", TPM_GENERATED, ATTEST_QUOTE, len(signer)) + signer,
-        tail=struct.pack(">H", size),
-        hasher=hasher_of(verifier.hash) if verifier and size else None,
+        head=struct.pack(">IH", TPM_GENERATED, ATTEST_QUOTE) + _sized(qualified_signer or b""),
+        tail=struct.pack(">H", 0 if ak is None else DIGEST_SIZES.get(ak.scheme_hash, 0)),
     )
 
 
@@ -73,12 +69,12 @@ def check_quote(  # noqa: PLR0913 - each is one thing that a quote is held again
     values: Mapping[int, bytes],
     qualified_signer: bytes | None,
 ) -> tuple[list[Reason], Quote | None]:
-    """Judge a quote over ``pcrs`` of one ``bank``, as ``judge_quote`` does.
+    """Judge a quote over ``pcrs`` of one ``bank`` as ``judge_quote`` does; return the quote too, if it parses.
 
     Where ``ak`` or ``qualified_signer`` is None the checks that need it are left out: the caller has a reason against
-    the node already.
+    the node already. The clock, check 9, is judged by ``check_clock``, which knows what went before.
     """
-    return judge_quote(
+    reasons = judge_quote(
         message,
         signature=signature,
         key=enrol(ak, qualified_signer=qualified_signer),
@@ -86,6 +82,8 @@ def check_quote(  # noqa: PLR0913 - each is one thing that a quote is held again
         requirement=require([(bank, pcrs)]),
         values={bank: values},
     )
+    is_malformed = any(reason.code == "QuoteMalformed" for reason in reasons)
+    return reasons, None if is_malformed else parse_quote(message)
 
 
 def judge_quote(  # noqa: PLR0913 - each is one thing that a quote is held against
@@ -96,75 +94,85 @@ def judge_quote(  # noqa: PLR0913 - each is one thing that a quote is held again
     extra_data: bytes,
     requirement: Requirement,
     values: Values,
-) -> tuple[list[Reason], Quote | None]:
-    """Judge a quote by checks 1 to 8 and 10 of ten; return what speaks against it, and the quote if it parses.
+    after: BootClock | None = None,
+) -> list[Reason]:
+    """Return what speaks against a quote; nothing does if the list is empty.
 
-    ``extra_data`` is the challenge; ``values`` are the claimed PCR values by bank and number. The clock, check 9, is
-    judged by ``check_clock``, which knows what went before.
+    ``extra_data`` is the challenge; ``values`` are the claimed PCR values by bank and number; ``after`` is the clock of
+    the last accepted quote of the same boot. Without it check 9 is left to the caller (``check_clock``).
 
-    1. Both parse, with bounds and without trailing bytes. 2. The TPM made it itself. 3. It is a quote. 4. Scheme and
-    hash are the enrolled key's, and count. 5. The signature holds over the bytes as received. 6. It answers this
-    challenge. 7. The signed selection is the required one. 8. The values are the ones that were hashed. 10. The signer
-    lives under the certified EK.
+    1. Quote and signature parse, with bounds and without trailing bytes. 2. The TPM made it itself. 3. It is a quote.
+    4. Scheme and hash are the enrolled key's, and count. 5. The signature holds over the bytes as received. 6. It
+    answers this challenge. 7. The signed selection is the required one. 8. The values are those that were hashed.
+    9. It is of the same boot, and later. 10. The signer lives under the certified EK.
     """
+    if _passes(
+        message,
+        signature=signature,
+        key=key,
+        extra_data=extra_data,
+        requirement=requirement,
+        values=values,
+        after=after,
+    ):
+        return []
     # 1. Both parse.
     try:
-        signed = parse_signature(signature)
-        # 2., 3., 6., 7., 8., 10. It is the one quote that passes, at whatever time.
-        quote = _match(message, key=key, extra_data=extra_data, requirement=requirement, values=values)
-        reasons: list[Reason] = []
-        if quote is None:
-            quote = parse_quote(message)
-            reasons += _differences(quote, key=key, extra_data=extra_data, requirement=requirement, values=values)
+        quote, signed = parse_quote(message), parse_signature(signature)
     except MalformedError as error:
-        return [Reason(code="QuoteMalformed", message=str(error))], None
-    # 4., 5. It is signed.
-    if key.verifier is not None:
-        reasons += _check_signature(message, signed, verifier=key.verifier)
-    return reasons, quote
+        return [Reason(code="QuoteMalformed", message=str(error))]
+    reasons = [
+        *_check_origin(quote),
+        *_check_signature(message, signed, verifier=key.verifier),
+        *_check_challenge(quote, extra_data=extra_data),
+        *_check_pcrs(quote, requirement=requirement, values=values, verifier=key.verifier),
+    ]
+    # 9. It is of the same boot, and later.
+    if after is not None:
+        reasons += check_clock(quote, previous=after, must_be_same_boot=True)
+    return [*reasons, *_check_signer(quote, qualified_signer=key.qualified_signer)]
 
 
-def _match(
-    message: bytes, *, key: EnrolledKey, extra_data: bytes, requirement: Requirement, values: Values
-) -> Quote | None:
-    """Return the quote if it is, byte for byte, the one that passes but for its clock."""
-    joined = requirement.join(values)
-    if joined is None or key.hasher is None or not key.qualified_signer or not 0 < len(extra_data) <= MAX_DATA:
-        return None
-    pcr_digest = key.hasher(joined).digest()
+def _passes(  # noqa: PLR0913 - as above
+    message: bytes,
+    *,
+    signature: bytes,
+    key: EnrolledKey,
+    extra_data: bytes,
+    requirement: Requirement,
+    values: Values,
+    after: BootClock | None,
+) -> bool:
+    """Return whether the quote is, byte for byte, the one that is asked for, and signed."""
+    verifier, joined = key.verifier, requirement.join(values)
+    if not joined or not extra_data or verifier is None or not verifier.counts or not key.qualified_signer:
+        return False
+    # 2., 3., 10., 6. as they stand at the beginning; 7. and 8. as they stand at the end. 1. Nothing is before or after.
     head = key.head + len(extra_data).to_bytes(2) + extra_data
-    at, end = len(head), len(head) + _CLOCK.size
-    if not joined or message != head + message[at:end] + requirement.encoded + key.tail + pcr_digest:
-        return None
-    clock, reset_count, restart_count, safe, firmware = _CLOCK.unpack_from(message, at)
-    if safe > 1:
-        return None
-    boot = BootClock(reset_count=reset_count, restart_count=restart_count, clock=clock, firmware_version=firmware)
-    return Quote(
-        TPM_GENERATED,
-        ATTEST_QUOTE,
-        key.qualified_signer,
-        extra_data,
-        boot,
-        safe == 1,
-        requirement.selection,
-        pcr_digest,
-    )
+    at = len(head)
+    expected = head + message[at : at + CLOCK_SIZE] + requirement.encoded + key.tail + verifier.hasher(joined).digest()
+    if message != expected or at > _MAX_HEAD:
+        return False
+    # 9. The same boot, and later.
+    if after is not None and not is_later(message[at : at + CLOCK_SIZE], after=after):
+        return False
+    # 4. and 5. It is signed, as this key signs.
+    parts = verifier.split(signature)
+    return parts is not None and verifier.holds(message, parts)
 
 
-def _differences(
-    quote: Quote, *, key: EnrolledKey, extra_data: bytes, requirement: Requirement, values: Values
-) -> Iterator[Reason]:
+def _check_origin(quote: Quote) -> Iterator[Reason]:
     # 2. The TPM made it itself: no outside data begins with this magic.
     if quote.magic != TPM_GENERATED:
         message = "the quote was not made inside a TPM"
-        yield Reason(
-            code="QuoteNotByTpm", message=message, expected=f"{TPM_GENERATED:08x}", found=f"{quote.magic:08x}"
-        )
+        yield Reason(code="QuoteNotByTpm", message=message, expected=f"{TPM_GENERATED:08x}", found=f"{quote.magic:08x}")
     # 3. It is a quote, not an attestation of something else.
     if quote.kind != ATTEST_QUOTE:
         found = f"{quote.kind:04x}"
         yield Reason(code="NotAQuote", message="not a quote", expected=f"{ATTEST_QUOTE:04x}", found=found)
+
+
+def _check_challenge(quote: Quote, *, extra_data: bytes) -> Iterator[Reason]:
     # 6. It answers this challenge, and there is one.
     if not extra_data or quote.extra_data != extra_data:
         yield Reason(
@@ -173,18 +181,28 @@ def _differences(
             expected=extra_data.hex(),
             found=quote.extra_data.hex(),
         )
-    # 7. The signed selection is the required one, and 8. the values are the ones that were hashed.
-    if quote.kind == ATTEST_QUOTE:
-        yield from check_selection(quote.selection, requirement=requirement)
-        yield from check_values(values, requirement=requirement)
-        if key.verifier is not None:
-            yield from check_digest(quote, values=values, hash_algorithm=key.verifier.hash)
+
+
+def _check_pcrs(
+    quote: Quote, *, requirement: Requirement, values: Values, verifier: Verifier | None
+) -> Iterator[Reason]:
+    if quote.kind != ATTEST_QUOTE:
+        return
+    # 7. The signed selection is the required one; each PCR in it has one value, and no other PCR has any.
+    yield from check_selection(quote.selection, requirement=requirement)
+    yield from check_values(values, requirement=requirement)
+    # 8. The values are the ones that were hashed.
+    if verifier is not None:
+        yield from check_digest(quote, values=values, hash_algorithm=verifier.hash)
+
+
+def _check_signer(quote: Quote, *, qualified_signer: bytes | None) -> Iterator[Reason]:
     # 10. The signer lives under the certified EK.
-    if key.qualified_signer is not None and quote.qualified_signer != key.qualified_signer:
+    if qualified_signer is not None and quote.qualified_signer != qualified_signer:
         yield Reason(
             code="QualifiedSignerMismatch",
             message="the signer is not a key under the certified EK",
-            expected=key.qualified_signer.hex(),
+            expected=qualified_signer.hex(),
             found=quote.qualified_signer.hex(),
         )
 
@@ -203,7 +221,10 @@ def check_digest(quote: Quote, *, values: Values, hash_algorithm: int) -> Iterat
         )
 
 
-def _check_signature(message: bytes, signature: Signature, *, verifier: Verifier) -> Iterator[Reason]:
+def _check_signature(message: bytes, signature: Signature, *, verifier: Verifier | None) -> Iterator[Reason]:
+    if verifier is None:
+        return
+    # 4. Scheme and hash are the enrolled key's, never those that the signature names, and they prove something.
     if (signature.scheme, signature.hash) != (verifier.scheme, verifier.hash):
         yield Reason(
             code="QuoteSignatureScheme",
@@ -219,5 +240,10 @@ def _check_signature(message: bytes, signature: Signature, *, verifier: Verifier
             expected="sha256, sha384 or sha512",
             found=describe_scheme(verifier.scheme, verifier.hash),
         )
+    # 5. The signature holds over the bytes as received.
     if not verifier.holds(message, signature.parts):
         yield Reason(code="QuoteSignatureInvalid", message="the quote is not signed by the enrolled attestation key")
+
+
+def _sized(data: bytes) -> bytes:
+    return len(data).to_bytes(2) + data

@@ -10,8 +10,9 @@ Source: TPM 2.0 Part 2, 10.6.2 (TPMS_PCR_SELECTION), 10.9.7 (TPML_PCR_SELECTION)
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from reconciler.attest.algorithms import BANK_NAMES, DIGEST_SIZES, PCR_BANKS
 from reconciler.attest.reader import MalformedError, Reader
@@ -22,6 +23,8 @@ Selection = tuple[tuple[int, tuple[int, ...]], ...]
 
 Values = Mapping[str, Mapping[int, bytes]]
 """Claimed PCR values by the bank's name and the PCR's number."""
+
+_Take = Callable[[Mapping[int, bytes]], tuple[bytes, ...]]
 
 PCRS = 32
 """PCR numbers are below this: a bitmap has at most four bytes."""
@@ -35,29 +38,27 @@ _USUAL_BITMAP = 3
 class Requirement:
     """The PCRs that a quote must cover; made once for a policy.
 
-    ``encoded`` is the TPML_PCR_SELECTION that a TPM with 24 PCRs signs for them. ``layout`` has the bank's name, its
-    PCRs and the sizes of their values.
+    ``encoded`` is the TPML_PCR_SELECTION that a TPM with 24 PCRs signs for them. ``layout`` has for each bank its name,
+    what takes its PCRs' values out of a mapping, and their sizes.
     """
 
     selection: Selection
     encoded: bytes
-    layout: tuple[tuple[str, tuple[int, ...], list[int]], ...]
+    layout: tuple[tuple[str, _Take, list[int]], ...]
 
     def join(self, values: Values) -> bytes | None:
         """Return the required values one after the other, or None unless they are all there, whole, and no others."""
-        if len(values) != len(self.layout):
-            return None
-        parts: list[bytes] = []
+        parts: tuple[bytes, ...] = ()
         try:
-            for bank, pcrs, sizes in self.layout:
+            for bank, take, sizes in self.layout:
                 claimed = values[bank]
-                found = [claimed[pcr] for pcr in pcrs]
-                if len(claimed) != len(pcrs) or list(map(len, found)) != sizes:
+                found = take(claimed)
+                if len(claimed) != len(sizes) or [*map(len, found)] != sizes:
                     return None
                 parts += found
         except KeyError:
             return None
-        return b"".join(parts)
+        return b"".join(parts) if len(values) == len(self.layout) else None
 
 
 def require(selection: Sequence[tuple[str, Sequence[int]]]) -> Requirement:
@@ -65,20 +66,27 @@ def require(selection: Sequence[tuple[str, Sequence[int]]]) -> Requirement:
 
     ValueError: a bank is unknown or named twice, or a PCR is none. SHA-1 is required only if it is named.
     """
-    names = [bank for bank, _ in selection]
-    if len(set(names)) != len(names):
+    banks = [bank for bank, _ in selection]
+    if len(set(banks)) != len(banks):
         raise ValueError("a bank is required twice")
-    chosen: list[tuple[int, tuple[int, ...]]] = []
-    encoded = struct.pack(">I", len(names))
-    for bank, pcrs in selection:
+    chosen, layout, encoded = [], [], struct.pack(">I", len(banks))
+    for bank, asked in selection:
+        pcrs = tuple(sorted(set(asked)))
         if bank not in PCR_BANKS or not all(0 <= pcr < PCRS for pcr in pcrs):
-            raise ValueError(f"no such PCRs: {bank}:{','.join(map(str, pcrs))}")
-        bitmap = sum(1 << pcr for pcr in set(pcrs))
+            raise ValueError(f"no such PCRs: {bank}:{','.join(map(str, asked))}")
+        number = PCR_BANKS[bank]
+        bitmap = sum(1 << pcr for pcr in pcrs)
         size = max(_USUAL_BITMAP, (bitmap.bit_length() + 7) // 8)
-        encoded += struct.pack(">HB", PCR_BANKS[bank], size) + bitmap.to_bytes(size, "little")
-        chosen.append((PCR_BANKS[bank], tuple(sorted(set(pcrs)))))
-    layout = tuple((BANK_NAMES[bank], pcrs, [DIGEST_SIZES[bank]] * len(pcrs)) for bank, pcrs in chosen)
-    return Requirement(selection=tuple(chosen), encoded=encoded, layout=layout)
+        encoded += struct.pack(">HB", number, size) + bitmap.to_bytes(size, "little")
+        chosen.append((number, pcrs))
+        layout.append((bank, _taker(pcrs), [DIGEST_SIZES[number]] * len(pcrs)))
+    return Requirement(selection=tuple(chosen), encoded=encoded, layout=tuple(layout))
+
+
+def _taker(pcrs: tuple[int, ...]) -> _Take:
+    if len(pcrs) > 1:
+        return itemgetter(*pcrs)
+    return lambda claimed: tuple(claimed[pcr] for pcr in pcrs)  # itemgetter of one key gives no tuple.
 
 
 def parse_selection(reader: Reader, *, what: str) -> Selection:
@@ -128,9 +136,7 @@ def check_values(values: Values, *, requirement: Requirement) -> Iterator[Reason
 
 def covered(selection: Selection, *, values: Values) -> bytes:
     """Return the claimed values of the PCRs of ``selection``, in its order, one after the other."""
-    return b"".join(
-        values.get(BANK_NAMES.get(bank, ""), {}).get(pcr, b"") for bank, pcrs in selection for pcr in pcrs
-    )
+    return b"".join(values.get(BANK_NAMES.get(bank, ""), {}).get(pcr, b"") for bank, pcrs in selection for pcr in pcrs)
 
 
 def describe(selection: Selection) -> str:
