@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -44,6 +45,18 @@ HASHES: Mapping[int, hashes.HashAlgorithm] = MappingProxyType(
 )
 """The hashes that can be computed. SHA-1 is one, so that a signature made with it can be described, and refused."""
 
+
+class _Hash(Protocol):
+    def digest(self) -> bytes: ...
+
+
+Hasher = Callable[[bytes], _Hash]
+
+HASHERS: Mapping[int, Hasher] = MappingProxyType(
+    {SHA1: hashlib.sha1, SHA256: hashlib.sha256, SHA384: hashlib.sha384, SHA512: hashlib.sha512}
+)
+"""The same hashes as functions; the standard library's cost less for each call."""
+
 CURVES: Mapping[int, ec.EllipticCurve] = MappingProxyType(
     {0x0003: ec.SECP256R1(), 0x0004: ec.SECP384R1(), 0x0005: ec.SECP521R1()}
 )
@@ -52,4 +65,4 @@ CURVES: Mapping[int, ec.EllipticCurve] = MappingProxyType(
 
 def digest(algorithm: int, data: bytes) -> bytes:
     """Return the hash of ``data``; ``algorithm`` is a key of HASHES."""
-    return hashlib.new(BANK_NAMES[algorithm], data, usedforsecurity=algorithm != SHA1).digest()
+    return HASHERS[algorithm](data).digest()

@@ -26,7 +26,7 @@ def is_later(raw: bytes, *, after: BootClock) -> bool:
     It is what ``check_clock`` has nothing against for a member, without taking the time to say why.
     """
     clock, reset_count, restart_count, safe, firmware_version = _CLOCK.unpack(raw)
-    return (
+    return bool(
         safe == 1
         and clock > after.clock
         and reset_count == after.reset_count

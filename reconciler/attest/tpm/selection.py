@@ -119,7 +119,7 @@ def check_selection(signed: Selection, *, requirement: Requirement) -> Iterator[
 
 
 def check_values(values: Values, *, requirement: Requirement) -> Iterator[Reason]:
-    """Yield a reason for every PCR whose claimed value is missing, of another size than its bank's, or not asked for."""
+    """Yield a reason for each PCR whose claimed value is missing, of a size other than its bank's, or not asked for."""
     required = {BANK_NAMES[bank]: pcrs for bank, pcrs in requirement.selection}
     for bank in [*required, *sorted(values.keys() - required.keys())]:
         claimed = values.get(bank, {})

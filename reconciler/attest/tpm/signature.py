@@ -10,7 +10,6 @@ FIPS 186-4, 5.5 and 6.4.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
 
 from reconciler.attest.algorithms import (
-    BANK_NAMES,
     DIGEST_SIZES,
     ECDSA,
+    HASHERS,
     HASHES,
     RSAPSS,
     RSASSA,
@@ -32,6 +31,7 @@ from reconciler.attest.algorithms import (
     SHA384,
     SHA512,
     SIGNING_HASHES,
+    Hasher,
 )
 from reconciler.attest.reader import MalformedError, Reader
 from reconciler.attest.tpm.public import PublicArea, PublicKey
@@ -49,7 +49,6 @@ _DIGEST_INFOS = {
 }
 """What stands before the hash in an RSASSA-PKCS1-v1_5 signature (RFC 8017, 9.2, note 1)."""
 
-Hasher = Callable[[bytes], "hashlib._Hash"]
 Holds = Callable[[bytes, tuple[bytes, ...]], bool]
 
 
@@ -112,7 +111,8 @@ def verifier_of(area: PublicArea) -> Verifier:
 
 def make_verifier(key: PublicKey, *, scheme: int, hash_algorithm: int) -> Verifier:
     """Return what judges signatures by ``key``; with a scheme that is not the key's, or an unknown hash, none holds."""
-    holds, head = _never, struct.pack(">HH", scheme, hash_algorithm)
+    holds: Holds = _never
+    head = struct.pack(">HH", scheme, hash_algorithm)
     if hash_algorithm in HASHES:
         if isinstance(key, ec.EllipticCurvePublicKey) and scheme == ECDSA:
             holds = _ecdsa(key, hash_algorithm)
@@ -124,7 +124,7 @@ def make_verifier(key: PublicKey, *, scheme: int, hash_algorithm: int) -> Verifi
         hash=hash_algorithm,
         counts=hash_algorithm in SIGNING_HASHES,
         head=head,
-        hasher=hasher_of(hash_algorithm if hash_algorithm in HASHES else SHA256),
+        hasher=HASHERS.get(hash_algorithm, HASHERS[SHA256]),
         holds=holds,
     )
 
@@ -139,12 +139,6 @@ def _never(message: bytes, parts: tuple[bytes, ...]) -> bool:
     return False
 
 
-def hasher_of(hash_algorithm: int) -> Hasher:
-    """Return the function that hashes by ``hash_algorithm``, a key of HASHES."""
-    hasher: Hasher = getattr(hashlib, BANK_NAMES[hash_algorithm])
-    return hasher
-
-
 def _rsassa(key: rsa.RSAPublicKey, hash_algorithm: int) -> Holds:
     """Compare what the signature recovers to with the one encoding that it may have (RFC 8017, 8.2.2 and 9.2).
 
@@ -152,7 +146,7 @@ def _rsassa(key: rsa.RSAPublicKey, hash_algorithm: int) -> Holds:
     That is what its own verification does, without looking up the hash again for each signature: a tenth of the time.
     """
     scheme, recover = padding.PKCS1v15(), key.recover_data_from_signature
-    hasher, prefix, size = hasher_of(hash_algorithm), _DIGEST_INFOS[hash_algorithm], (key.key_size + 7) // 8
+    hasher, prefix, size = HASHERS[hash_algorithm], _DIGEST_INFOS[hash_algorithm], (key.key_size + 7) // 8
 
     def holds(message: bytes, parts: tuple[bytes, ...]) -> bool:
         (signature,) = parts
@@ -174,7 +168,7 @@ def _rsapss(key: rsa.RSAPublicKey, hash_algorithm: int) -> Holds:
     algorithm = HASHES[hash_algorithm]
     mask = padding.MGF1(algorithm)
     schemes = [padding.PSS(mask, DIGEST_SIZES[hash_algorithm]), padding.PSS(mask, padding.PSS.MAX_LENGTH)]
-    prehashed, hasher = Prehashed(algorithm), hasher_of(hash_algorithm)
+    prehashed, hasher = Prehashed(algorithm), HASHERS[hash_algorithm]
 
     def holds(message: bytes, parts: tuple[bytes, ...]) -> bool:
         hashed = hasher(message).digest()
@@ -191,7 +185,7 @@ def _rsapss(key: rsa.RSAPublicKey, hash_algorithm: int) -> Holds:
 
 def _ecdsa(key: ec.EllipticCurvePublicKey, hash_algorithm: int) -> Holds:
     """Accept r and s between 1 and the order of the curve, each in no more bytes than a coordinate has."""
-    algorithm, hasher = ec.ECDSA(Prehashed(HASHES[hash_algorithm])), hasher_of(hash_algorithm)
+    algorithm, hasher = ec.ECDSA(Prehashed(HASHES[hash_algorithm])), HASHERS[hash_algorithm]
     order, size = key.curve.group_order, (key.curve.key_size + 7) // 8
 
     def holds(message: bytes, parts: tuple[bytes, ...]) -> bool:
