@@ -122,9 +122,9 @@ def judge_quote(  # noqa: PLR0913 - each is one thing that a quote is held again
     except MalformedError as error:
         return [Reason(code="QuoteMalformed", message=str(error))]
     reasons = [
-        *_check_origin(quote),
-        *_check_signature(message, signed, verifier=key.verifier),
-        *_check_challenge(quote, extra_data=extra_data),
+        *check_origin(quote),
+        *check_signature(message, signed, verifier=key.verifier),
+        *check_challenge(quote, extra_data=extra_data),
         *_check_pcrs(quote, requirement=requirement, values=values, verifier=key.verifier),
     ]
     # 9. It is of the same boot, and later.
@@ -161,7 +161,8 @@ def _passes(  # noqa: PLR0913 - as above
     return parts is not None and verifier.holds(message, parts)
 
 
-def _check_origin(quote: Quote) -> Iterator[Reason]:
+def check_origin(quote: Quote) -> Iterator[Reason]:
+    """Yield what speaks against the quote's being one, and by a TPM (checks 2 and 3)."""
     # 2. The TPM made it itself: no outside data begins with this magic.
     if quote.magic != TPM_GENERATED:
         message = "the quote was not made inside a TPM"
@@ -172,7 +173,8 @@ def _check_origin(quote: Quote) -> Iterator[Reason]:
         yield Reason(code="NotAQuote", message="not a quote", expected=f"{ATTEST_QUOTE:04x}", found=found)
 
 
-def _check_challenge(quote: Quote, *, extra_data: bytes) -> Iterator[Reason]:
+def check_challenge(quote: Quote, *, extra_data: bytes) -> Iterator[Reason]:
+    """Yield a reason unless the quote answers the challenge ``extra_data``, which must not be empty (check 6)."""
     # 6. It answers this challenge, and there is one.
     if not extra_data or quote.extra_data != extra_data:
         yield Reason(
@@ -221,7 +223,8 @@ def check_digest(quote: Quote, *, values: Values, hash_algorithm: int) -> Iterat
         )
 
 
-def _check_signature(message: bytes, signature: Signature, *, verifier: Verifier | None) -> Iterator[Reason]:
+def check_signature(message: bytes, signature: Signature, *, verifier: Verifier | None) -> Iterator[Reason]:
+    """Yield what speaks against the signature (checks 4 and 5); nothing can be said without a ``verifier``."""
     if verifier is None:
         return
     # 4. Scheme and hash are the enrolled key's, never those that the signature names, and they prove something.
