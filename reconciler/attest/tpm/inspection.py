@@ -45,14 +45,16 @@ class Check(StrEnum):
 class QuoteReport:
     """What a quote says, what was checked of it, and every reason against it.
 
-    ``name`` is the key's, where its public area was given; ``scheme_of_key`` is whether the key itself names the scheme.
-    Where it does not, as in a PEM file, the signature's own word was taken, which proves less.
+    ``name`` is the key's, where its public area was given; ``scheme_of_key`` is whether the key itself names the
+    scheme. Where it does not, as in a PEM file, the signature's own word was taken, which proves less. ``holds`` is the
+    arithmetic alone: a signature by SHA-1 may hold, and its check has failed all the same.
     """
 
     quote: Quote
     scheme: str
     hash: str
     scheme_of_key: bool
+    holds: bool
     signature: Check
     nonce: Check
     values: Check
@@ -89,6 +91,7 @@ class QuoteReport:
                 "scheme": self.scheme,
                 "hash": self.hash,
                 "named_by": "key" if self.scheme_of_key else "signature",
+                "holds": self.holds,
                 "check": str(self.signature),
             },
             "nonce": str(self.nonce),
@@ -121,6 +124,7 @@ def inspect_quote(
         scheme=_SCHEMES[signed.scheme],
         hash=BANK_NAMES.get(signed.hash, f"{signed.hash:04x}"),
         scheme_of_key=area is not None,
+        holds=(signed.scheme, signed.hash) == (scheme, hash_algorithm) and verifier.holds(message, signed.parts),
         signature=_outcome(on_signature),
         nonce=Check.NOT_CHECKED if nonce is None else _outcome(on_nonce),
         values=Check.NOT_CHECKED if values is None or not is_quote else _outcome(on_values),
