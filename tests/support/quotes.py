@@ -213,9 +213,7 @@ def _claim_changes(case: Case) -> Iterator[Change]:
 
         def claim(name: str, values: Mapping[int, bytes], *codes: str, bank: str = bank) -> Change:
             label = f"{name} of {bank}"
-            return Change(
-                name=label, case=replace(case, values={**case.values, bank: values}), codes=frozenset(codes)
-            )
+            return Change(name=label, case=replace(case, values={**case.values, bank: values}), codes=frozenset(codes))
 
         for pcr, value in claimed.items():
             rest = {number: content for number, content in claimed.items() if number != pcr}
@@ -259,7 +257,7 @@ def ecc_key_and_sign(*, curve: str, hash_name: str) -> tuple[bytes, Sign]:
 def quote_over(
     values: Banks, *, key: tuple[bytes, Sign], hash_name: str, nonce: bytes = b"n" * 32, bitmap_size: int = 3
 ) -> Case:
-    """Return a good quote over ``values`` by ``key``, in the order of the banks, of the second sleep of a third boot."""
+    """Return a good quote over ``values`` by ``key``, bank by bank; its clock is in the third boot, slept twice."""
     public, sign = key
     name = name_of(public)
     signer = name_of(name_of(struct.pack(">I", 0x4000000B) + name_of(b"some EK")) + name)

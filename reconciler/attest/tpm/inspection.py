@@ -17,7 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from reconciler.attest.algorithms import BANK_NAMES, ECDSA, PCR_BANKS, RSAPSS, RSASSA
+from reconciler.attest.algorithms import BANK_NAMES, DIGEST_SIZES, ECDSA, PCR_BANKS, RSAPSS, RSASSA
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.tpm.attestation import ATTEST_QUOTE, Quote, parse_quote
 from reconciler.attest.tpm.attestation_key import check_attestation_key
@@ -118,7 +118,8 @@ def inspect_quote(
     on_signature = [*check_signature(message, signed, verifier=verifier)]
     on_nonce = [] if nonce is None else [*check_challenge(quote, extra_data=nonce)]
     on_values = [] if values is None else [*_check_claims(quote, values=values, hash_algorithm=hash_algorithm)]
-    is_quote = quote.kind == ATTEST_QUOTE
+    # Values against which nothing was found are good only if their digest could be computed at all.
+    is_digest_known = values is not None and quote.kind == ATTEST_QUOTE and hash_algorithm in DIGEST_SIZES
     return QuoteReport(
         quote=quote,
         scheme=_SCHEMES[signed.scheme],
@@ -127,7 +128,7 @@ def inspect_quote(
         holds=(signed.scheme, signed.hash) == (scheme, hash_algorithm) and verifier.holds(message, signed.parts),
         signature=_outcome(on_signature),
         nonce=Check.NOT_CHECKED if nonce is None else _outcome(on_nonce),
-        values=Check.NOT_CHECKED if values is None or not is_quote else _outcome(on_values),
+        values=_outcome(on_values) if on_values or is_digest_known else Check.NOT_CHECKED,
         name=None if area is None else name_of(area),
         reasons=(*check_origin(quote), *on_key, *on_signature, *on_nonce, *on_values),
     )

@@ -50,6 +50,8 @@ def parse_serialized_pcrs(raw: bytes) -> PcrValues:
     """Return the values in tpm2-tools' ``--pcrs_format=serialized``, by bank and PCR; or raise MalformedError."""
     reader = Reader(raw, what=_WHAT, byteorder="little")
     count = reader.integer(4)
+    if count > _MAX_BANKS:
+        raise MalformedError(_WHAT, f"{count} banks, at most {_MAX_BANKS} are allowed")
     selected: list[tuple[int, int]] = []
     for index in range(_MAX_BANKS):  # The list has room for all of them, whatever its count.
         bank, size, bitmap = reader.integer(2), reader.integer(1), reader.integer(4)
@@ -61,8 +63,8 @@ def parse_serialized_pcrs(raw: bytes) -> PcrValues:
         selected += [(bank, pcr) for pcr in range(8 * size) if bitmap >> pcr & 1]
     digests = _parse_digest_lists(reader)
     reader.finish()
-    if count > _MAX_BANKS or len(digests) != len(selected):
-        raise MalformedError(_WHAT, f"{len(digests)} digests for {len(selected)} PCRs of {count} banks")
+    if len(digests) != len(selected):
+        raise MalformedError(_WHAT, f"{len(digests)} digests for {len(selected)} PCRs")
     values: PcrValues = {}
     for (bank, pcr), value in zip(selected, digests, strict=True):
         _add(values, bank=BANK_NAMES[bank], pcr=pcr, value=value)

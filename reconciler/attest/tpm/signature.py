@@ -166,8 +166,9 @@ def _rsapss(key: rsa.RSAPublicKey, hash_algorithm: int) -> Holds:
     that. A salt of any other length was not made by a TPM, so the length is not left to the signature.
     """
     algorithm = HASHES[hash_algorithm]
-    mask = padding.MGF1(algorithm)
-    schemes = [padding.PSS(mask, DIGEST_SIZES[hash_algorithm]), padding.PSS(mask, padding.PSS.MAX_LENGTH)]
+    size = DIGEST_SIZES[hash_algorithm]
+    longest = (key.key_size + 6) // 8 - size - 2  # As a number: PSS.MAX_LENGTH takes any salt when it verifies.
+    schemes = [padding.PSS(padding.MGF1(algorithm), salt) for salt in (size, longest) if 0 <= salt <= longest]
     prehashed, hasher = Prehashed(algorithm), HASHERS[hash_algorithm]
 
     def holds(message: bytes, parts: tuple[bytes, ...]) -> bool:
@@ -175,7 +176,7 @@ def _rsapss(key: rsa.RSAPublicKey, hash_algorithm: int) -> Holds:
         for scheme in schemes:
             try:
                 key.verify(parts[0], hashed, scheme, prehashed)
-            except (InvalidSignature, ValueError):  # ValueError: the key is too short for such a salt.
+            except InvalidSignature:
                 continue
             return True
         return False
