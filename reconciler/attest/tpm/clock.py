@@ -20,12 +20,12 @@ CLOCK_SIZE = _CLOCK.size
 """The size of a TPMS_CLOCK_INFO with the firmware's version after it, as they stand in a TPMS_ATTEST."""
 
 
-def is_later(raw: bytes, *, after: BootClock) -> bool:
-    """Return whether the clock ``raw`` (CLOCK_SIZE bytes) is safe, of the same boot and firmware, and later.
+def is_later(message: bytes, at: int, after: BootClock) -> bool:
+    """Return whether the clock ``at`` that place of ``message`` is safe, of the same boot and firmware, and later.
 
     It is what ``check_clock`` has nothing against for a member, without taking the time to say why.
     """
-    clock, reset_count, restart_count, safe, firmware_version = _CLOCK.unpack(raw)
+    clock, reset_count, restart_count, safe, firmware_version = _CLOCK.unpack_from(message, at)
     return bool(
         safe == 1
         and clock > after.clock

@@ -48,17 +48,17 @@ class Requirement:
 
     def join(self, values: Values) -> bytes | None:
         """Return the required values one after the other, or None unless they are all there, whole, and no others."""
-        parts: tuple[bytes, ...] = ()
+        joined = b""
         try:
             for bank, take, sizes in self.layout:
                 claimed = values[bank]
                 found = take(claimed)
                 if len(claimed) != len(sizes) or [*map(len, found)] != sizes:
                     return None
-                parts += found
+                joined += b"".join(found)
         except KeyError:
             return None
-        return b"".join(parts) if len(values) == len(self.layout) else None
+        return joined if len(values) == len(self.layout) else None
 
 
 def require(selection: Sequence[tuple[str, Sequence[int]]]) -> Requirement:

@@ -75,16 +75,16 @@ class Verifier:
     hasher: Hasher
     holds: Holds
 
-    def split(self, raw: bytes) -> tuple[bytes, ...] | None:
-        """Return the parts of the TPMT_SIGNATURE ``raw``, or None unless it is one by this scheme and hash."""
-        if not raw.startswith(self.head):
-            return None
+    def accepts(self, message: bytes, raw: bytes) -> bool:
+        """Return whether the TPMT_SIGNATURE ``raw`` is one by this scheme and hash, counts, and holds."""
+        if not self.counts or not raw.startswith(self.head):
+            return False
         if self.scheme != ECDSA:
-            return (raw[_HEAD.size :],)  # The head has the size, and ``holds`` compares it with what there is.
+            return self.holds(message, (raw[_HEAD.size :],))  # The head has the size, and ``holds`` compares it.
         try:
-            return parse_signature(raw).parts
+            return self.holds(message, parse_signature(raw).parts)
         except MalformedError:
-            return None
+            return False
 
 
 def parse_signature(raw: bytes) -> Signature:
@@ -149,7 +149,7 @@ def _rsassa(key: rsa.RSAPublicKey, hash_algorithm: int) -> Holds:
     hasher, prefix, size = HASHERS[hash_algorithm], _DIGEST_INFOS[hash_algorithm], (key.key_size + 7) // 8
 
     def holds(message: bytes, parts: tuple[bytes, ...]) -> bool:
-        (signature,) = parts
+        signature = parts[0]
         try:
             # The length is compared here, because taking the padding off does not ask for it.
             return len(signature) == size and recover(signature, scheme, None) == prefix + hasher(message).digest()
