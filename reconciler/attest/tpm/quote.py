@@ -136,7 +136,7 @@ def _passes(  # noqa: PLR0913, PLR0917 - as above; by position, because names co
 ) -> bool:
     """Return whether the quote is, byte for byte, the one that is asked for, and signed."""
     verifier, joined = key.verifier, requirement.join(values)
-    if not joined or not extra_data or verifier is None or not key.qualified_signer:
+    if not joined or not extra_data or verifier is None or not verifier.counts or not key.qualified_signer:
         return False
     # 2., 3., 10., 6. as they stand at the beginning; 7. and 8. as they stand at the end. 1. Nothing is before or after.
     head = key.head + len(extra_data).to_bytes(2) + extra_data

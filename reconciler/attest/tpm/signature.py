@@ -50,6 +50,7 @@ _DIGEST_INFOS = {
 """What stands before the hash in an RSASSA-PKCS1-v1_5 signature (RFC 8017, 9.2, note 1)."""
 
 Holds = Callable[[bytes, tuple[bytes, ...]], bool]
+Accepts = Callable[[bytes, bytes], bool]
 
 
 class Signature(NamedTuple):
@@ -62,29 +63,18 @@ class Signature(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verifier:
-    """What judges signatures of one key: its scheme and hash, and ``holds(message, parts)``.
+    """What judges signatures of one key, by its scheme and hash.
 
-    ``counts`` is whether a signature by this scheme and hash proves anything: SHA-1 does not. ``head`` is what each of
-    its signatures begins with.
+    ``counts`` is whether a signature by them proves anything: SHA-1 does not. ``holds(message, parts)`` is the
+    arithmetic alone. ``accepts(message, raw)`` is whether a whole TPMT_SIGNATURE is by this scheme and hash, and holds.
     """
 
     scheme: int
     hash: int
     counts: bool
-    head: bytes
     hasher: Hasher
     holds: Holds
-
-    def accepts(self, message: bytes, raw: bytes) -> bool:
-        """Return whether the TPMT_SIGNATURE ``raw`` is one by this scheme and hash, counts, and holds."""
-        if not self.counts or not raw.startswith(self.head):
-            return False
-        if self.scheme != ECDSA:
-            return self.holds(message, (raw[_HEAD.size :],))  # The head has the size, and ``holds`` compares it.
-        try:
-            return self.holds(message, parse_signature(raw).parts)
-        except MalformedError:
-            return False
+    accepts: Accepts
 
 
 def parse_signature(raw: bytes) -> Signature:
@@ -112,21 +102,32 @@ def verifier_of(area: PublicArea) -> Verifier:
 def make_verifier(key: PublicKey, *, scheme: int, hash_algorithm: int) -> Verifier:
     """Return what judges signatures by ``key``; with a scheme that is not the key's, or an unknown hash, none holds."""
     holds: Holds = _never
-    head = struct.pack(">HH", scheme, hash_algorithm)
+    accepts: Accepts | None = None
     if hash_algorithm in HASHES:
         if isinstance(key, ec.EllipticCurvePublicKey) and scheme == ECDSA:
             holds = _ecdsa(key, hash_algorithm)
-        elif isinstance(key, rsa.RSAPublicKey) and scheme in _RSA_SCHEMES:
-            holds = _RSA_SCHEMES[scheme](key, hash_algorithm)
-            head += struct.pack(">H", (key.key_size + 7) // 8)
+        elif isinstance(key, rsa.RSAPublicKey) and scheme == RSAPSS:
+            holds = _rsapss(key, hash_algorithm)
+        elif isinstance(key, rsa.RSAPublicKey) and scheme == RSASSA:
+            holds, accepts = _rsassa(key, hash_algorithm)
     return Verifier(
         scheme=scheme,
         hash=hash_algorithm,
         counts=hash_algorithm in SIGNING_HASHES,
-        head=head,
         hasher=HASHERS.get(hash_algorithm, HASHERS[SHA256]),
         holds=holds,
+        accepts=accepts or _accepts_by(holds, head=struct.pack(">HH", scheme, hash_algorithm)),
     )
+
+
+def _accepts_by(holds: Holds, *, head: bytes) -> Accepts:
+    def accepts(message: bytes, raw: bytes) -> bool:
+        try:
+            return raw.startswith(head) and holds(message, parse_signature(raw).parts)
+        except MalformedError:
+            return False
+
+    return accepts
 
 
 def describe_scheme(scheme: int, hash_algorithm: int) -> str:
@@ -139,24 +140,27 @@ def _never(message: bytes, parts: tuple[bytes, ...]) -> bool:
     return False
 
 
-def _rsassa(key: rsa.RSAPublicKey, hash_algorithm: int) -> Holds:
+def _rsassa(key: rsa.RSAPublicKey, hash_algorithm: int) -> tuple[Holds, Accepts]:
     """Compare what the signature recovers to with the one encoding that it may have (RFC 8017, 8.2.2 and 9.2).
 
     OpenSSL takes the padding off and refuses any that is not whole; what is left must be the DigestInfo, to the byte.
     That is what its own verification does, without looking up the hash again for each signature: a tenth of the time.
     """
     scheme, recover = padding.PKCS1v15(), key.recover_data_from_signature
-    hasher, prefix, size = HASHERS[hash_algorithm], _DIGEST_INFOS[hash_algorithm], (key.key_size + 7) // 8
+    hasher, prefix = HASHERS[hash_algorithm], _DIGEST_INFOS[hash_algorithm]
+    size = (key.key_size + 7) // 8
+    head, total = _HEAD.pack(RSASSA, hash_algorithm, size), _HEAD.size + size
 
-    def holds(message: bytes, parts: tuple[bytes, ...]) -> bool:
-        signature = parts[0]
+    def accepts(message: bytes, raw: bytes) -> bool:
+        # The length is compared here, because taking the padding off does not ask for it.
+        if len(raw) != total or not raw.startswith(head):
+            return False
         try:
-            # The length is compared here, because taking the padding off does not ask for it.
-            return len(signature) == size and recover(signature, scheme, None) == prefix + hasher(message).digest()
+            return recover(raw[6:], scheme, None) == prefix + hasher(message).digest()
         except InvalidSignature:
             return False
 
-    return holds
+    return lambda message, parts: accepts(message, head + parts[0]), accepts
 
 
 def _rsapss(key: rsa.RSAPublicKey, hash_algorithm: int) -> Holds:
@@ -200,6 +204,3 @@ def _ecdsa(key: ec.EllipticCurvePublicKey, hash_algorithm: int) -> Holds:
         return True
 
     return holds
-
-
-_RSA_SCHEMES = {RSASSA: _rsassa, RSAPSS: _rsapss}
