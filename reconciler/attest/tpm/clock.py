@@ -26,13 +26,20 @@ def is_later(message: bytes, at: int, after: BootClock) -> bool:
     It is what ``check_clock`` has nothing against for a member, without taking the time to say why.
     """
     clock, reset_count, restart_count, safe, firmware_version = _CLOCK.unpack_from(message, at)
-    return bool(
+    later: bool = (
         safe == 1
         and clock > after.clock
         and reset_count == after.reset_count
         and restart_count == after.restart_count
         and firmware_version == after.firmware_version
     )
+    return later
+
+
+def is_wellformed(message: bytes, at: int) -> bool:
+    """Return whether the clock ``at`` that place of ``message`` says plainly that it is safe, or that it is not."""
+    safe: int = _CLOCK.unpack_from(message, at)[3]
+    return safe <= 1
 
 
 def check_clock(quote: Quote, *, previous: BootClock | None, must_be_same_boot: bool) -> Iterator[Reason]:

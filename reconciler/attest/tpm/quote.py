@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from reconciler.attest.algorithms import DIGEST_SIZES, digest
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.tpm.attestation import ATTEST_QUOTE, MAX_DATA, MAX_NAME, TPM_GENERATED, Quote, parse_quote
-from reconciler.attest.tpm.clock import CLOCK_SIZE, check_clock, is_later
+from reconciler.attest.tpm.clock import CLOCK_SIZE, check_clock, is_later, is_wellformed
 from reconciler.attest.tpm.public import PublicArea
 from reconciler.attest.tpm.selection import Requirement, Values, check_selection, check_values, covered, require
 from reconciler.attest.tpm.signature import (
@@ -135,8 +135,11 @@ def _passes(  # noqa: PLR0913, PLR0917 - as above; by position, because names co
     after: BootClock | None,
 ) -> bool:
     """Return whether the quote is, byte for byte, the one that is asked for, and signed."""
-    verifier, joined = key.verifier, requirement.join(values)
-    if not joined or not extra_data or verifier is None or not verifier.counts or not key.qualified_signer:
+    verifier = key.verifier
+    if not extra_data or verifier is None or not verifier.counts or not key.qualified_signer:
+        return False
+    joined = requirement.join(values)
+    if not joined:
         return False
     # 2., 3., 10., 6. as they stand at the beginning; 7. and 8. as they stand at the end. 1. Nothing is before or after.
     head = key.head + len(extra_data).to_bytes(2) + extra_data
@@ -144,8 +147,8 @@ def _passes(  # noqa: PLR0913, PLR0917 - as above; by position, because names co
     expected = head + message[at : at + CLOCK_SIZE] + requirement.encoded + key.tail + verifier.hasher(joined).digest()
     if message != expected or at > _MAX_HEAD:
         return False
-    # 9. The same boot, and later.
-    if after is not None and not is_later(message, at, after):
+    # 9. The same boot, and later; where that is left to the caller, the clock is at least a well-formed one (1.).
+    if not (is_wellformed(message, at) if after is None else is_later(message, at, after)):
         return False
     # 4. and 5. It is signed, as this key signs.
     return verifier.accepts(message, signature)

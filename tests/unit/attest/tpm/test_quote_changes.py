@@ -3,9 +3,18 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.attest.tpm.quote import enrol, judge_quote
+from reconciler.attest.tpm.quote import check_quote, enrol, judge_quote
 from reconciler.attest.tpm.selection import require
-from tests.support.quotes import bank_values, changes, ecc_key_and_sign, quote_over, rsa_key_and_sign, software_quotes
+from tests.support.lies import flip
+from tests.support.quotes import (
+    bank_values,
+    changes,
+    ecc_key_and_sign,
+    places,
+    quote_over,
+    rsa_key_and_sign,
+    software_quotes,
+)
 
 QUOTES = software_quotes()
 USUAL = {"sha256": bank_values("sha256", (0, 4, 9))}
@@ -84,7 +93,58 @@ def test_without_an_earlier_clock_the_clock_is_left_to_the_caller() -> None:
     )
 
 
+@pytest.mark.parametrize("safe", [2, 255])
+def test_a_clock_that_is_neither_safe_nor_unsafe_is_malformed_even_if_the_key_signed_it(safe: int) -> None:
+    case = QUOTES["p256-sha256"]
+    unclear = case.message.replace(struct.pack(">IIB", 3, 2, 1), struct.pack(">IIB", 3, 2, safe))
+    assert case.resign is not None
+    signature = case.resign(unclear)
+    for after in (None, case.before):
+        (reason,) = judge_quote(
+            unclear,
+            signature=signature,
+            key=enrol(case.ak, qualified_signer=case.signer),
+            extra_data=case.nonce,
+            requirement=require(case.selection),
+            values=case.values,
+            after=after,
+        )
+        assert reason.code == "QuoteMalformed"
+    reasons, quote = check_quote(
+        unclear,
+        signature=signature,
+        ak=case.ak,
+        extra_data=case.nonce,
+        bank="sha256",
+        pcrs=(0, 4, 9),
+        values=case.values["sha256"],
+        qualified_signer=case.signer,
+    )
+    assert ([reason.code for reason in reasons], quote) == (["QuoteMalformed"], None)
+
+
 @pytest.mark.parametrize("salt", [0, 20, 33, 221])
 def test_a_salt_that_no_tpm_makes_is_refused(salt: int) -> None:
     case = quote_over(USUAL, key=rsa_key_and_sign(hash_name="sha256", salt=salt), hash_name="sha256")
     assert case.codes() == {"QuoteSignatureInvalid"}
+
+
+@pytest.mark.parametrize("name", QUOTES)
+def test_no_flipped_bit_that_the_key_signed_passes_and_none_raises(name: str) -> None:
+    case = QUOTES[name]
+    key, requirement = enrol(case.ak, qualified_signer=case.signer), require(case.selection)
+    assert case.resign is not None
+    clock = places(case.message)["clock"].start
+    for index in range(0, len(case.message), 3 if name.startswith("rsa") else 1):
+        message = flip(case.message, index, bit=index % 8)
+        reasons = judge_quote(
+            message,
+            signature=case.resign(message),
+            key=key,
+            extra_data=case.nonce,
+            requirement=requirement,
+            values=case.values,
+        )
+        # Without an earlier clock to compare with, another clock is as good as this one.
+        is_clock = clock <= index < clock + 25
+        assert is_clock or reasons, f"byte {index}"
