@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test check lint types imports unit e2e conformance schemas format clean
+.PHONY: help setup demo test check lint types imports unit e2e conformance bench-verify schemas format clean
 
 help: ## Print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,9 @@ conformance: ## Check against others' vectors (VECTORS=folder)
 
 e2e: ## The end-to-end tests on the virtual metal
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/e2e
+
+bench-verify: setup ## How fast the verifier is, beside `openssl speed` on the same core (STRICT=1 fails below a bar)
+	@PYTHONPATH="$(CURDIR)" $(BIN)/python benchmarks/verify.py $(if $(STRICT),--strict)
 
 schemas: ## Generate schemas/ again
 	@$(BIN)/ringfence schema

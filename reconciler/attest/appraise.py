@@ -25,11 +25,12 @@ from reconciler.attest.eventlog.log import FormatError, replay_log
 from reconciler.attest.eventlog.measured import check_image, check_replay
 from reconciler.attest.expectation import Expectation
 from reconciler.attest.reader import MalformedError
+from reconciler.attest.tpm.attestation import Quote
 from reconciler.attest.tpm.attestation_key import check_attestation_key
 from reconciler.attest.tpm.clock import check_clock
 from reconciler.attest.tpm.credential import check_activation
 from reconciler.attest.tpm.public import PublicArea, PublicKey, name_of, parse_public, qualified_name
-from reconciler.attest.tpm.quote import Quote, check_quote
+from reconciler.attest.tpm.quote import check_quote
 from reconciler.attest.verdict import Accepted, Reason, Rejected, Trustworthiness, Vector
 from reconciler.model.binding import qualifying_data
 from reconciler.model.submission import Evidence

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +48,3 @@ def key_area(pem: bytes) -> PublicArea:
     return PublicArea(
         raw=b"", name_algorithm=0x000B, attributes=0, symmetric=0x0010, scheme=scheme, scheme_hash=0x000B, key=key
     )
-
-
-def serialized_pcrs(raw: bytes) -> dict[int, bytes]:
-    """Return the values in the form of tpm2-tools' ``--pcrs_format=serialized``, one bank."""
-    (banks,) = struct.unpack_from("<I", raw)
-    assert banks == 1
-    _, size = struct.unpack_from("<HB", raw, 4)
-    bitmap = int.from_bytes(raw[7 : 7 + size], "little")
-    at = 4 + 16 * 8 + 4  # A whole TPML_PCR_SELECTION, and the number of digest lists.
-    (count,) = struct.unpack_from("<I", raw, at)
-    digests = []
-    for index in range(count):
-        (length,) = struct.unpack_from("<H", raw, at + 4 + 66 * index)
-        start = at + 4 + 66 * index + 2
-        digests.append(raw[start : start + length])
-    selected = [pcr for pcr in range(24) if bitmap >> pcr & 1]
-    return dict(zip(selected, digests, strict=True))

@@ -44,6 +44,9 @@ def check_attestation_key(area: PublicArea) -> Iterator[Reason]:
     if area.scheme not in schemes or area.scheme_hash not in SIGNING_HASHES or area.symmetric != NULL:
         found = f"scheme 0x{area.scheme:04x}, hash 0x{area.scheme_hash:04x}, symmetric 0x{area.symmetric:04x}"
         yield Reason(code="AkAlgorithm", message="the attestation key's scheme is not accepted", found=found)
+    if area.name_algorithm not in SIGNING_HASHES:
+        found = f"0x{area.name_algorithm:04x}"
+        yield Reason(code="AkAlgorithm", message="the attestation key is named by a hash that is broken", found=found)
     if isinstance(area.key, rsa.RSAPublicKey) and area.key.key_size < _RSA_BITS:
         found = f"{area.key.key_size} bits"
         yield Reason(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from reconciler.attest.algorithms import CURVES, ECC, NULL, RSA, SHA256, SIGNING_HASHES, digest
+from reconciler.attest.algorithms import CURVES, DIGEST_SIZES, ECC, HASHES, NULL, RSA, digest
 from reconciler.attest.reader import MalformedError, Reader
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -57,7 +57,7 @@ def parse_public(raw: bytes) -> PublicArea:
     except ValueError as error:
         raise MalformedError(_WHAT, "does not hold a valid public key") from error
     reader.finish()
-    if name_algorithm not in SIGNING_HASHES:
+    if name_algorithm not in HASHES:  # SHA-1 makes a name too; whether it may is for ``attestation_key`` to say.
         raise MalformedError(_WHAT, f"its name algorithm 0x{name_algorithm:04x} is not known")
     return PublicArea(
         raw=raw,
@@ -100,10 +100,23 @@ def ak_name(ak_public: bytes) -> bytes:
 def qualified_name(ak: PublicArea, *, ek_name: bytes) -> bytes:
     """Return the qualified name of an AK that was made under the EK called ``ek_name``.
 
-    The EK is a primary object of the endorsement hierarchy and has a SHA-256 name.
+    The EK is a primary object of the endorsement hierarchy. Raise MalformedError if ``ek_name`` is no name. Source:
+    TPM 2.0 Part 1, 16 (QN := nameAlg of the child, and its hash of the parent's QN and the child's name).
     """
-    ek_qualified = _name(SHA256, _ENDORSEMENT_HIERARCHY + ek_name)
-    return _name(ak.name_algorithm, ek_qualified + name_of(ak))
+    ek_qualified = qualify(ek_name, parent=_ENDORSEMENT_HIERARCHY)
+    return qualify(name_of(ak), parent=ek_qualified)
+
+
+def qualify(name: bytes, *, parent: bytes) -> bytes:
+    """Return the qualified name of the object called ``name`` under one with the qualified name ``parent``.
+
+    A hierarchy's qualified name is its handle. Raise MalformedError if ``name`` is not the name of an object: a hash
+    algorithm and as many bytes as it makes.
+    """
+    algorithm = int.from_bytes(name[:2])
+    if DIGEST_SIZES.get(algorithm) != len(name) - 2:
+        raise MalformedError("name", f"{len(name)} bytes that begin with {name[:2].hex()} are not an object's name")
+    return _name(algorithm, parent + name)
 
 
 def _name(algorithm: int, data: bytes) -> bytes:

@@ -1,12 +1,15 @@
+import hashlib
 import struct
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.tpm.attestation_key import check_attestation_key
-from reconciler.attest.tpm.public import ak_name, name_of, parse_public
+from reconciler.attest.tpm.public import ak_name, name_of, parse_public, qualified_name, qualify
 from reconciler.attest.verdict import Reason
 from tests.support import softkeys
 from tests.support.softtpm import AK_ATTRIBUTES, SoftTpm, ak_public_area, tpm2b
@@ -98,7 +101,7 @@ def test_a_key_of_another_scheme_or_strength_is_refused(area: bytes) -> None:
         (GOOD + b"\0", "too many"),
         (GOOD[:8] + b"\xff\xff" + GOOD[10:], "at most 64"),
         (b"\0\x08" + GOOD[2:], "neither RSA nor ECC"),
-        (GOOD[:2] + b"\0\x04" + GOOD[4:], "name algorithm 0x0004"),
+        (GOOD[:2] + b"\0\x12" + GOOD[4:], "name algorithm 0x0012"),
         (GOOD.replace(bytes.fromhex("0018000b0003"), bytes.fromhex("0018000b0010")), "curve"),
         (GOOD[:-1] + bytes([GOOD[-1] ^ 1]), "valid public key"),
         (rsa_area(modulus=(1 << 16) + 1), "valid public key"),
@@ -113,3 +116,30 @@ def test_a_key_derivation_scheme_is_read_over() -> None:
     area = GOOD[:-70] + bytes.fromhex("0020000b") + POINT
     assert parse_public(area).key.public_numbers() == KEY.public_numbers()
     assert replace(parse_public(area), raw=b"") == replace(parse_public(GOOD), raw=b"")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hasher"),
+    [(0x0004, hashlib.sha1), (0x000B, hashlib.sha256), (0x000C, hashlib.sha384), (0x000D, hashlib.sha512)],
+)
+def test_names_and_qualified_names_are_made_with_the_keys_own_name_algorithm(
+    algorithm: int, hasher: Callable[[bytes], Any]
+) -> None:
+    area = GOOD[:2] + struct.pack(">H", algorithm) + GOOD[4:]
+    name = struct.pack(">H", algorithm) + hasher(area).digest()
+    assert ak_name(area) == name
+    ek = b"\0\x0c" + bytes(48)
+    above = b"\0\x0c" + hashlib.sha384(b"\x40\0\0\x0b" + ek).digest()
+    expected = struct.pack(">H", algorithm) + hasher(above + name).digest()
+    assert qualified_name(parse_public(area), ek_name=ek) == expected
+
+
+@pytest.mark.parametrize("name", [b"", b"\0\x0b", b"\0\x0b" + bytes(31), b"\0\x12" + bytes(32)])
+def test_what_is_not_a_name_is_not_qualified(name: bytes) -> None:
+    with pytest.raises(MalformedError, match="not an object's name"):
+        qualify(name, parent=b"")
+
+
+def test_a_key_that_is_named_by_sha1_is_refused() -> None:
+    (reason,) = reasons(GOOD[:2] + b"\0\x04" + GOOD[4:])
+    assert (reason.code, reason.found) == ("AkAlgorithm", "0x0004")

@@ -10,6 +10,7 @@ from reconciler.attest.tpm.public import PublicArea, parse_public
 from reconciler.attest.tpm.quote import check_quote, parse_quote, parse_signature
 from reconciler.attest.verdict import Reason
 from tests.support import softkeys
+from tests.support.lies import flip
 from tests.support.softtpm import AK_ATTRIBUTES, SoftTpm, ak_public_area, tpm2b
 
 PCRS = (0, 4, 9)
@@ -98,10 +99,13 @@ def test_rsa_keys_sign_by_their_own_scheme() -> None:
     assert codes(judge(signature=rsapss + by_pkcs, ak=rsa_ak(scheme=0x0016))) == ["QuoteSignatureInvalid"]
 
 
-def test_a_hash_that_does_not_count_makes_no_signature_hold() -> None:
+def test_a_signature_by_a_hash_that_does_not_count_is_refused_whether_it_holds_or_not() -> None:
     sha1 = rsa_ak(scheme=0x0014, scheme_hash=0x0004)
     signature = tpm2b(RSA_KEY.sign(MESSAGE, padding.PKCS1v15(), hashes.SHA1()))  # noqa: S303 - refused is the point
-    assert codes(judge(signature=struct.pack(">HH", 0x0014, 0x0004) + signature, ak=sha1)) == ["QuoteSignatureInvalid"]
+    found = codes(judge(signature=struct.pack(">HH", 0x0014, 0x0004) + signature, ak=sha1))
+    assert found == ["QuoteSignatureScheme", "PcrDigestMismatch"]  # The digest was made with SHA-256.
+    found = codes(judge(signature=struct.pack(">HH", 0x0014, 0x0004) + flip(signature, -1), ak=sha1))
+    assert found == ["QuoteSignatureScheme", "QuoteSignatureInvalid", "PcrDigestMismatch"]
 
 
 def test_the_digest_is_made_with_the_signing_schemes_hash() -> None:
@@ -140,9 +144,9 @@ def selecting(selection: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("selection", "found"),
     [
-        (struct.pack(">IHB", 1, 0x0004, 3) + b"\x11\x02\0", "0x4:0,4,9"),
+        (struct.pack(">IHB", 1, 0x0004, 3) + b"\x11\x02\0", "sha1:0,4,9"),
         (struct.pack(">IHB", 1, 0x000B, 4) + b"\x11\x02\0\1", "sha256:0,4,9,24"),
-        (struct.pack(">IHB", 2, 0x000B, 3) + b"\x11\x02\0" + struct.pack(">HB", 0x0004, 0), "sha256:0,4,9+0x4:"),
+        (struct.pack(">IHB", 2, 0x000B, 3) + b"\x11\x02\0" + struct.pack(">HB", 0x0004, 0), "sha256:0,4,9+sha1:"),
         (struct.pack(">I", 0), "nothing"),
     ],
 )
@@ -195,7 +199,9 @@ def test_without_a_key_what_needs_none_is_judged_all_the_same() -> None:
         (b"", "ends within"),
         (SIGNATURE + b"\0", "too many"),
         (b"\0\x05" + SIGNATURE[2:], "scheme 0x0005"),
-        (SIGNATURE[:4] + b"\x02\x01" + bytes(513), "at most 512"),
+        (SIGNATURE[:4] + b"\0\x43" + bytes(67), "at most 66"),
+        (b"\0\x14\0\x0b\x02\x01" + bytes(513), "at most 512"),
+        (b"\0\x14\0\x0b\0\x01ab", "2 bytes where it says 1"),
     ],
 )
 def test_a_malformed_signature_is_refused_and_says_why(raw: bytes, message: str) -> None:
