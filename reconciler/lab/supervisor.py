@@ -215,7 +215,7 @@ def main(arguments: list[str]) -> int:
     state, ready = StateDir(root=Path(arguments[0])), int(arguments[1])
     os.umask(0o077)
     lab = layout.read_json(state.lab_file) or {}
-    nodes = topology.nodes(int(lab["nodes"]), light=int(lab.get("light", 0)))
+    nodes = topology.of(lab)
     supervisor = Supervisor(state)
     try:
         _mount_run(state)

@@ -7,7 +7,9 @@ behind the machines, and have names of their own. The numbers are chosen so that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 MAX_NODES = 90
 SWITCH = "tor"
@@ -123,6 +125,11 @@ class VirtualNode:
     def probe_namespace(self) -> str:
         """Return the namespace from which the cable can be probed."""
         return f"probe-{self.name}"
+
+
+def of(lab: Mapping[str, Any]) -> tuple[VirtualNode, ...]:
+    """Return the nodes of a lab by its ``lab.json``."""
+    return nodes(int(lab["nodes"]), light=int(lab.get("light", 0)))
 
 
 def nodes(count: int, *, light: int = 0) -> tuple[VirtualNode, ...]:
