@@ -159,7 +159,8 @@ def flipped(log: bytes, *, event: int, subject: str) -> bytes:
     """Return ``log`` with one bit of event ``event``'s SHA-256 digest flipped; raise InputError where there is none."""
     events = read(log, subject=subject)
     if not 1 <= event <= len(events):
-        raise InputError("--event", f"must be 1 to {len(events)} in this log", reason="LabEventUnknown")
+        hint = "events are counted as in `ringfence explain`, from 1 behind the Spec ID record"
+        raise InputError("--event", f"must be 1 to {len(events)} in this log", reason="LabEventUnknown", hint=hint)
     chosen = events[event - 1]
     if not chosen.is_extended:
         extended = ", ".join(str(other.index) for other in events if not other.is_extended)
