@@ -34,7 +34,7 @@ _FETCH_DEADLINE_S = 30.0
 _IMAGE_LIMIT = 512 * 1024 * 1024
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 _HTTP_BOOT = ("-V", "HTTPClient:Arch:00016:UNDI:003001", "-x", "0x5d:0010", "-O", "bootfile")
-"""RFC 5970 and the UEFI specification, 24.7: x64 UEFI HTTP boot."""
+"""What an x64 UEFI HTTP boot client says of itself (RFC 4578, 2.1; UEFI 2.10, 24.7)."""
 _LEASE_SCRIPT = """#!/bin/sh
 [ "$1" = bound ] || exit 0
 ip addr flush dev "$interface" && ip addr add "$ip/$mask" dev "$interface" && echo "${{bootfile:-$boot_file}}" >'{file}'

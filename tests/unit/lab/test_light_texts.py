@@ -120,8 +120,13 @@ def test_another_log_is_kept_whole_until_it_is_taken_back(state: layout.StateDir
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "LabLogMissing"), (b"", "LabLogMalformed"), (b"text" * 40, "LabLogMalformed"), (bytes(64), "LabLogBankMissing")],
-)  # fmt: skip
+    [
+        (None, "LabLogMissing"),
+        (b"", "LabLogMalformed"),
+        (b"text" * 40, "LabLogMalformed"),
+        (bytes(64), "LabLogBankMissing"),
+    ],
+)
 def test_a_log_that_cannot_be_relived_is_refused_and_nothing_is_changed(
     state: layout.StateDir, tmp_path: Path, content: bytes | None, reason: str
 ) -> None:
