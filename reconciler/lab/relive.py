@@ -6,7 +6,8 @@ log's order; (4) a dynamic launch (locality 4) before the first event of PCR 17 
 come after it. Hash sequences at locality 4 take content, not a digest: where the log does
 not hold the content, no TPM can be brought there, and ``check`` says so beforehand.
 
-Source: TPM 2.0 Part 3, TPM2_Startup and _TPM_Hash_Start; PC Client Platform TPM Profile, PCR attributes; swtpm_ioctl(8).
+Source: TPM 2.0 Part 3, TPM2_Startup and _TPM_Hash_Start;
+PC Client Platform TPM Profile, PCR attributes; swtpm_ioctl(8).
 """
 
 from __future__ import annotations
