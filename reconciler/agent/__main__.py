@@ -42,7 +42,7 @@ def _live(arguments: Sequence[str]) -> None:
     if settings.services:
         network = FixedNetwork(settings.services)
     else:
-        network = DhcpNetwork(busybox=settings.busybox, run=settings.run)
+        network = DhcpNetwork(busybox=settings.busybox, run=settings.run, interface=settings.interface)
     keys = KeyRing(settings.keys)
     with (
         closing(Wire(pin=settings.pin, port=settings.port)) as wire,

@@ -53,10 +53,10 @@ class Network(Protocol):
 class DhcpNetwork:
     """One interface, configured by busybox's udhcpc."""
 
-    def __init__(self, *, busybox: str, run: Path) -> None:
-        """Use the first interface with hardware behind it; ``run`` is where lease files go."""
+    def __init__(self, *, busybox: str, run: Path, interface: str = "") -> None:
+        """Use ``interface``, or the first one with hardware behind it; ``run`` is where lease files go."""
         self._busybox = busybox
-        self._interface = _first_interface()
+        self._interface = interface or _first_interface()
         self._lease = run / "lease"
         self._script = run / "dhcp-script"
         run.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -31,6 +31,7 @@ class Settings:
     workload: Path
     run: Path
     busybox: str
+    interface: str
     port: int
     services: tuple[str, ...]
     rounds: int
@@ -61,6 +62,7 @@ def load_settings(arguments: Sequence[str]) -> Settings:
     parser.add_argument("--workload", type=Path, default=Path("/etc/ringfence/workload"))
     parser.add_argument("--run", type=Path, default=Path("/run/ringfence"))
     parser.add_argument("--busybox", default="/bin/busybox")
+    parser.add_argument("--interface", default="", help="default: the first one with hardware behind it")
     parser.add_argument("--port", type=int, default=8443)
     parser.add_argument(
         "--service",
@@ -83,6 +85,7 @@ def load_settings(arguments: Sequence[str]) -> Settings:
         workload=given.workload,
         run=given.run,
         busybox=given.busybox,
+        interface=given.interface,
         port=given.port,
         services=tuple(given.service),
         rounds=given.rounds,

@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from reconciler.lab.layout import StateDir
+    from reconciler.lab.light import Place
 
 app = typer.Typer(
     name="lab",
@@ -48,7 +49,11 @@ def _show(state: StateDir, *, as_json: bool) -> None:
     if not found.up:
         print(f"lab {found.state}: down")
         return
-    print(f"lab {found.state}: up, {len(found.nodes)} nodes of {found.memory_mib} MiB")
+    machines = [node for node in found.nodes if not node.light]
+    sizes = [f"{len(machines)} nodes of {found.memory_mib} MiB"] if machines else []
+    if len(machines) < len(found.nodes):
+        sizes.append(f"{len(found.nodes) - len(machines)} light nodes")
+    print(f"lab {found.state}: up, {', '.join(sizes)}")
     for node in found.nodes:
         port = f"vlan {node.vlan}" if node.vlan is not None else "TRUNK"
         tampered = ", tampered" if node.tampered else ""
@@ -59,7 +64,8 @@ def _show(state: StateDir, *, as_json: bool) -> None:
 @app.command()
 def up(
     *,
-    nodes: Annotated[int, typer.Option(help="How many machines.")] = 3,
+    nodes: Annotated[int, typer.Option(help="How many machines: n1, n2, …")] = 3,
+    light: Annotated[int, typer.Option(help="How many light nodes, which relive a recorded boot: l1, l2, …")] = 0,
     memory: Annotated[int, typer.Option(help="MiB for each; PCR 0 depends on it.")] = 256,
     state: State = DEFAULT_STATE,
     as_json: Json = False,
@@ -68,7 +74,7 @@ def up(
     from reconciler.lab import lifecycle
 
     home = _state(state)
-    fresh = lifecycle.up(home, nodes=nodes, memory_mib=memory)
+    fresh = lifecycle.up(home, nodes=nodes, light_nodes=light, memory_mib=memory)
     if not as_json:
         print("the lab is up" if fresh else "the lab was up already; nothing was changed")
     _show(home, as_json=as_json)
@@ -100,7 +106,7 @@ def status(*, state: State = DEFAULT_STATE, as_json: Json = False) -> None:
 def exec_(
     command: Annotated[list[str], typer.Argument(metavar="CMD [ARG…]", help="What to run.")],
     *,
-    namespace: Annotated[str, typer.Option("--ns", help="mgmt, svc, tenant or probe-nX.")] = "mgmt",
+    namespace: Annotated[str, typer.Option("--ns", help="mgmt, svc, tenant, probe-nX or node-lX.")] = "mgmt",
     state: State = DEFAULT_STATE,
 ) -> None:
     """Run a command inside the lab, in this directory, with its exit status."""
@@ -115,22 +121,60 @@ def tamper(
     *,
     uki: Annotated[Path | None, typer.Option(metavar="FILE", help="The image to change a copy of.")] = None,
     pcr: Annotated[int | None, typer.Option(help="Have its workload extend this PCR instead.")] = None,
+    event: Annotated[
+        int | None, typer.Option(metavar="N", help="Of a light node: flip a bit of this event's digest instead.")
+    ] = None,
+    where: Annotated[
+        str, typer.Option("--in", metavar="both|sent|extended", help="With --event: in the log, in the TPM, or both.")
+    ] = "both",
     undo: Annotated[bool, typer.Option("--undo", help="Take it back.")] = False,
     state: State = DEFAULT_STATE,
 ) -> None:
-    """Do to a node what an attacker would: from now on it boots a changed image."""
+    """Do to a node what an attacker would: from its next boot on, a changed image or another measurement."""
     from reconciler.lab import tamper as attacks
 
     home = _state(state)
     if undo:
         attacks.undo(home, node)
         print(f"{node} boots its assigned image again")
+    elif event is not None:
+        attacks.tamper_event(home, node, event=event, place=_place(where))
+        print(f"{node} relives its log with event {event} changed ({where}) from its next power-on")
     elif pcr is not None:
         attacks.tamper_pcr(home, node, pcr=pcr)
         print(f"{node}'s workload will extend PCR {pcr}")
     else:
         attacks.tamper_image(home, node, uki=uki)
         print(f"{node} boots a tampered image from now on")
+
+
+def _place(text: str) -> Place:
+    from reconciler.errors.taxonomy import InputError
+    from reconciler.lab.light import Place
+
+    try:
+        return Place(text)
+    except ValueError as error:
+        hint = f"say one of {', '.join(Place)}"
+        raise InputError(f"--in {text}", "is no place of a log", reason="LabPlaceUnknown", hint=hint) from error
+
+
+@app.command()
+def relive(
+    node: Annotated[str, typer.Argument(metavar="NODE", help="The light node, as in: l1.")],
+    *,
+    log: Annotated[Path | None, typer.Option(metavar="FILE", help="A recorded event log with SHA-256 digests.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="The lab's own log and the fetched image again.")] = False,
+    state: State = DEFAULT_STATE,
+) -> None:
+    """Have a light node relive another recorded log from its next power-on, exactly as it is in the file."""
+    from reconciler.errors.taxonomy import InputError
+    from reconciler.lab import tamper as attacks
+
+    if undo == (log is not None):
+        raise InputError("lab relive", "needs --log FILE or --undo", reason="LabLogMissing", hint="give one of the two")
+    attacks.relive_log(_state(state), node, file=log)
+    print(f"{node} relives {log or 'the log of the lab'} from its next power-on")
 
 
 @app.command()
@@ -147,7 +191,7 @@ def probe(
 
     home = _state(state)
     address, _, port = to.partition(":")
-    if address.startswith("n"):
+    if address[:1].isalpha():
         outcome = "leaks" if probes.leaks(home, node, address) else "silent"
     else:
         outcome = probes.look(home, node, target=address, port=_port(port), timeout_s=timeout).value

@@ -1,4 +1,4 @@
-"""What a BMC's power button does: start and kill one QEMU and its TPM.
+"""What a BMC's power button does: start and kill one QEMU and its TPM, or one light node.
 
 Called by ipmi_sim as ``chassis NODE get|set WHAT [VALUE …]`` inside the lab; answers on
 standard output (``power:1``). Powering on a machine that is on, and off one that is off,
@@ -12,11 +12,12 @@ import fcntl
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 from reconciler.errors.taxonomy import DeviceError, RingfenceError, TransientError
-from reconciler.lab import layout, machine, process, requirements
+from reconciler.lab import layout, light, machine, process, requirements, topology
 from reconciler.lab.process import Identity
 from reconciler.lab.topology import VirtualNode
 
@@ -43,7 +44,9 @@ def _socket(node: VirtualNode) -> Path:
 
 
 def machine_process(node: VirtualNode) -> Identity | None:
-    """Return the node's QEMU, or None when the node is off."""
+    """Return the node's QEMU, or the process that holds a light node's namespaces; None when the node is off."""
+    if node.is_light:
+        return _recorded(_pid_file(node, "light"), mark=str(light.run_folder(node)))
     return _recorded(_pid_file(node, "qemu"), mark=node.name)
 
 
@@ -69,6 +72,9 @@ def power_on(node: VirtualNode, *, memory_mib: int) -> None:
         return
     power_off(node)  # A TPM that outlived its machine is in the way of a fresh one.
     folder = layout.here().node(node.name)
+    if node.is_light:
+        _start_light(node, console=_next_console(folder))
+        return
     variables = folder / "vars.fd"
     if not variables.exists():
         shutil.copyfile(requirements.FIRMWARE_VARIABLES, variables)
@@ -91,15 +97,36 @@ def power_on(node: VirtualNode, *, memory_mib: int) -> None:
     )
 
 
+def _start_light(node: VirtualNode, *, console: Path) -> None:
+    """Start a light node and record it; when this program ends, the lab's process 1 reaps it."""
+    light.run_folder(node).mkdir(mode=0o700, exist_ok=True)
+    with console.open("ab") as output:
+        started = subprocess.Popen(
+            light.argv(node), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
+            start_new_session=True, env=process.environment(),
+        )  # fmt: skip
+    layout.write_file(_pid_file(node, "light"), f"{started.pid}\n")
+    started.returncode = 0  # It outlives this command on purpose.
+
+
+def _processes(node: VirtualNode) -> list[Identity]:
+    """Return what must end when power is cut: for a light node, the first process of its pid namespace as well."""
+    outer = machine_process(node)
+    if node.is_light:
+        inner = [] if outer is None else [process.identify(pid) for pid in process.children(outer.pid)]
+        return [found for found in (*inner, outer) if found is not None]
+    return [found for found in (outer, _tpm_process(node)) if found is not None]
+
+
 def power_off(node: VirtualNode) -> None:
     """Cut the power: no shutdown, nothing flushed, as when a real BMC does it."""
-    for found in (machine_process(node), _tpm_process(node)):
-        if found is None:
-            continue
+    for found in _processes(node):
         process.send(found, signal.SIGKILL)
         if not process.wait_gone(found, timeout_s=_DEADLINE_S):
             raise TransientError(f"node {node.name}", "its process does not end", reason="LabPowerStuck")
     _socket(node).unlink(missing_ok=True)
+    if node.is_light:
+        process.run(light.unplug_argv(node), timeout_s=_DEADLINE_S)
 
 
 def _set(node: VirtualNode, what: str, value: str, *, memory_mib: int) -> None:
@@ -133,8 +160,8 @@ def _get(node: VirtualNode, what: str) -> str:
 def main(arguments: list[str]) -> int:
     """Serve one call of ipmi_sim's."""
     name, verb, *rest = arguments
-    node = VirtualNode(index=int(name.removeprefix("n")))
     lab = layout.read_json(layout.here().lab_file) or {}
+    node = next(node for node in topology.of(lab) if node.name == name)
     descriptor = os.open(layout.RUN / f"{node.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -20,7 +20,7 @@ from reconciler.lab.process import Identity
 
 _FORKING = frozenset({"--mount", "--pid"})
 """A new pid namespace needs a fork, which signals do not cross; its /proc comes with the mount namespace."""
-_NAMESPACE = re.compile(r"^(mgmt|svc|tenant|probe-n[1-9][0-9]?)$")
+_NAMESPACE = re.compile(r"^(mgmt|svc|tenant|(probe-[nl]|node-l)[1-9][0-9]?)$")
 
 
 def recorded(state: StateDir, role: str) -> Identity | None:
@@ -56,7 +56,7 @@ def argv(
     if _NAMESPACE.match(namespace) is None:
         raise InputError(
             f"namespace {namespace}", "is none of the lab's", reason="LabNamespaceUnknown",
-            hint="use mgmt, svc, tenant or probe-nX",
+            hint="use mgmt, svc, tenant, probe-nX, or node-lX for a light node",
         )  # fmt: skip
     init = require_running(state)
     inner = ["env", "-C", str(cwd or Path.cwd()), f"RINGFENCE_SETTINGS={state.settings}", *command]

@@ -14,6 +14,7 @@ from reconciler.lab.topology import VirtualNode
 ZONE = "lab"
 FIRMWARE_PROFILE = "ovmf-4m-256"
 NODE_CLASS = "virtual"
+LIGHT_CLASS = "light"
 ROOTS_PATH = "trust/ek-roots/lab.pem"
 
 _HEAD = "apiVersion: ringfence/v1alpha1\nkind: {kind}\nmetadata:\n  name: {name}\n"
@@ -50,7 +51,7 @@ def node(node: VirtualNode, *, endorsement: str, profile: str = FIRMWARE_PROFILE
     """Return one node's document; ``endorsement`` is the digest of its TPM's EK."""
     return (
         _HEAD.format(kind="Node", name=node.name)
-        + f"  labels: {{class: {NODE_CLASS}, arch: x86_64}}\n"
+        + f"  labels: {{class: {LIGHT_CLASS if node.is_light else NODE_CLASS}, arch: x86_64}}\n"
         + f"spec:\n  zone: {ZONE}\n"
         + f"  bmc: {{driver: ipmi, address: 127.0.0.1, port: {node.bmc_port}, credentials: {node.credentials}}}\n"
         + "  interfaces:\n"
@@ -72,7 +73,9 @@ def documents(
         ROOTS_PATH: roots,
     }
     for one in nodes:
-        files[f"site/nodes/{one.name}.yaml"] = node(one, endorsement=endorsements[one.name], profile=profile)
+        # A light node relives firmware that was recorded on a machine of one size, whatever the others have.
+        its = FIRMWARE_PROFILE if one.is_light else profile
+        files[f"site/nodes/{one.name}.yaml"] = node(one, endorsement=endorsements[one.name], profile=its)
     return files
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors.taxonomy import DeviceError, InputError, TransientError, cut
-from reconciler.lab import enter, inventory, layout, process, requirements, topology, tpm
+from reconciler.lab import enter, inventory, layout, light, process, requirements, topology, tpm
 from reconciler.lab import settings as lab_settings
 from reconciler.lab.layout import StateDir
 from reconciler.lab.process import Identity
@@ -32,6 +32,7 @@ _BASE_DEADLINE_S = 60.0
 _NODE_DEADLINE_S = 15.0
 _TERM_S = 5.0
 _MEMORY_RANGE = (224, 4096)
+_SIZE_HINT = "each node has an airlock of its own, and there are 90 VLANs for them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class NodeStatus:
     vlan: int | None
     boots: int
     tampered: bool
+    light: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +127,21 @@ def _await_ready(state: StateDir, descriptor: int, *, timeout_s: float) -> None:
         raise DeviceError("lab", text, reason="LabStartFailed", hint=_see(state))
 
 
-def up(state: StateDir, *, nodes: int, memory_mib: int = 256) -> bool:
-    """Bring a lab up; False when it was up already, and then nothing is changed."""
-    if not 1 <= nodes <= topology.MAX_NODES:
-        raise InputError("--nodes", f"must be 1 to {topology.MAX_NODES}", reason="LabSizeInvalid")
+def _check_size(*, nodes: int, light_nodes: int, memory_mib: int) -> None:
+    most = topology.MAX_NODES
+    for name, count in (("--nodes", nodes), ("--light", light_nodes)):
+        if not 0 <= count <= most:
+            raise InputError(name, f"must be 0 to {most}, not {count}", reason="LabSizeInvalid", hint=_SIZE_HINT)
+    if not 1 <= nodes + light_nodes <= most:
+        message = f"must be 1 to {most} together, not {nodes + light_nodes}"
+        raise InputError("--nodes and --light", message, reason="LabSizeInvalid", hint=_SIZE_HINT)
     if not _MEMORY_RANGE[0] <= memory_mib <= _MEMORY_RANGE[1]:
         raise InputError("--memory", "must be 224 to 4096 MiB", reason="LabSizeInvalid")
+
+
+def up(state: StateDir, *, nodes: int, light_nodes: int = 0, memory_mib: int = 256) -> bool:
+    """Bring a lab up; False when it was up already, and then nothing is changed."""
+    _check_size(nodes=nodes, light_nodes=light_nodes, memory_mib=memory_mib)
     if enter.running(state) is not None:
         return False
     requirements.check()
@@ -140,14 +151,14 @@ def up(state: StateDir, *, nodes: int, memory_mib: int = 256) -> bool:
         _end_processes(state)
         _remove(state, keep=("images",))  # Content by digest: true of any lab.
         state.logs.mkdir(mode=0o755)
-        layout.write_json(state.lab_file, {"nodes": nodes, "memory_mib": memory_mib})
+        layout.write_json(state.lab_file, {"nodes": nodes, "light": light_nodes, "memory_mib": memory_mib})
         read, write = os.pipe()
         try:
             try:
                 _spawn(state, ready=write)
             finally:
                 os.close(write)
-            _await_ready(state, read, timeout_s=_BASE_DEADLINE_S + nodes * _NODE_DEADLINE_S)
+            _await_ready(state, read, timeout_s=_BASE_DEADLINE_S + (nodes + light_nodes) * _NODE_DEADLINE_S)
         except BaseException:
             # Also when the operator interrupts: half a lab is worse than none.
             _end_processes(state)
@@ -203,7 +214,7 @@ def configuration(state: StateDir) -> tuple[tuple[topology.VirtualNode, ...], in
     lab = layout.read_json(state.lab_file)
     if lab is None:
         raise InputError(f"lab {state.root}", "there is none", reason="LabNotUp", hint="run: ringfence lab up")
-    return topology.nodes(int(lab["nodes"])), int(lab["memory_mib"])
+    return topology.of(lab), int(lab["memory_mib"])
 
 
 def node_of(state: StateDir, name: str) -> topology.VirtualNode:
@@ -212,9 +223,17 @@ def node_of(state: StateDir, name: str) -> topology.VirtualNode:
     for node in every:
         if node.name == name:
             return node
-    raise InputError(
-        f"node {name}", "is not in this lab", reason="LabNodeUnknown", hint=f"there are n1 to {every[-1].name}"
-    )
+    there = ", ".join(node.name for node in every)
+    raise InputError(f"node {name}", "is not in this lab", reason="LabNodeUnknown", hint=f"there are: {there}")
+
+
+def light_node_of(state: StateDir, name: str) -> topology.VirtualNode:
+    """Return the light node called ``name``, or raise InputError if it is none."""
+    node = node_of(state, name)
+    if not node.is_light:
+        hint = "light nodes are called l1, l2, …: ringfence lab up --light N"
+        raise InputError(f"node {name}", "is a machine, not a light node", reason="LabNodeNotLight", hint=hint)
+    return node
 
 
 def port_vlans(state: StateDir) -> dict[str, int | None]:
@@ -252,7 +271,8 @@ def status(state: StateDir) -> LabStatus:
                 power=power,
                 vlan=vlans.get(node.port),
                 boots=_boots(state, node.name),
-                tampered=(state.rogue / f"{node.name}.efi").exists(),
+                tampered=(state.rogue / f"{node.name}.efi").exists() or light.is_tampered(state.node(node.name)),
+                light=node.is_light,
             )
             for node, power in zip(nodes, on, strict=True)
         ),

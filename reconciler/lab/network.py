@@ -6,7 +6,8 @@ forwards between the networks that the services stand in; and nothing but OVS pu
 frame on a wire (no IPv6 autoconfiguration anywhere).
 
 A node's cable is a second tiny bridge: {the machine's tap, a probe, a patch to the
-switch}. So a probe sees exactly what the node could see, from its side of the port.
+switch}. So a probe sees exactly what the node could see, from its side of the port. A light
+node has a veth pair in the tap's place, whose far end stays down until it is powered on.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _QUIET = (
 
 def namespaces(nodes: Sequence[VirtualNode]) -> list[str]:
     """Return the inner network namespaces."""
-    return [topology.SERVICE_NAMESPACE, topology.TENANT_NAMESPACE, *(node.probe_namespace for node in nodes)]
+    inner = [topology.SERVICE_NAMESPACE, topology.TENANT_NAMESPACE, *(node.probe_namespace for node in nodes)]
+    return inner + [node.namespace for node in nodes if node.is_light]
 
 
 def sysctl_argv(namespace: str | None) -> list[str]:
@@ -45,16 +47,17 @@ def wires(nodes: Sequence[VirtualNode]) -> list[tuple[str, str, str]]:
         (topology.ENCLAVE_INTERFACE, topology.SERVICE_NAMESPACE),
         (topology.TENANT_INTERFACE, topology.TENANT_NAMESPACE),
     ]
-    return [(f"tor-{name}", name, namespace) for name, namespace in services] + [
-        (f"pr-{node.name}", topology.PROBE_INTERFACE, node.probe_namespace) for node in nodes
-    ]
+    found = [(f"tor-{name}", name, namespace) for name, namespace in services]
+    found += [(f"pr-{node.name}", topology.PROBE_INTERFACE, node.probe_namespace) for node in nodes]
+    return found + [(node.tap, topology.LIGHT_INTERFACE, node.namespace) for node in nodes if node.is_light]
 
 
 def links_batch(nodes: Sequence[VirtualNode]) -> str:
     """Return the ``ip -batch`` text that makes taps and veth pairs in the management namespace."""
     lines = ["link set lo up"]
-    lines += [f"tuntap add dev {node.tap} mode tap" for node in nodes]
-    lines += [f"link set {node.tap} up" for node in nodes]
+    machines = [node for node in nodes if not node.is_light]
+    lines += [f"tuntap add dev {node.tap} mode tap" for node in machines]
+    lines += [f"link set {node.tap} up" for node in machines]
     for near, far, namespace in wires(nodes):
         lines.append(f"link add name {near} type veth peer name {far} netns {namespace}")
         lines.append(f"link set {near} up")
@@ -69,6 +72,9 @@ def addresses_batch(namespace: str, nodes: Sequence[VirtualNode]) -> str:
         lines.append(f"address add {topology.ENCLAVE_SERVICE}/24 dev {topology.ENCLAVE_INTERFACE}")
     if namespace == topology.TENANT_NAMESPACE:
         lines.append(f"address add {topology.TENANT_ADDRESS}/24 dev {topology.TENANT_INTERFACE}")
+    of_light = {node.namespace: node for node in nodes if node.is_light}
+    if namespace in of_light:
+        return f"link set lo up\nlink set {topology.LIGHT_INTERFACE} address {of_light[namespace].mac}\n"
     lines += [f"link set {far} up" for _, far, home in wires(nodes) if home == namespace]
     return "\n".join(lines) + "\n"
 

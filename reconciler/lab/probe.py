@@ -152,7 +152,7 @@ def _answers_arp(namespace: str, *, sender: str, target: str, timeout_s: float) 
 
 def _run_look(namespace: str, target: str, port: int, *, timeout_s: float) -> Reach:
     prefix, _, _ = target.rpartition(".")
-    own = f"{prefix}.{201 + int(namespace.rpartition('n')[2]) % 50}"
+    own = f"{prefix}.{201 + (int(namespace[len('probe-n') :]) + 25 * ('-l' in namespace)) % 50}"
     _move_into(namespace)
     address = ["ip", "address", "{}", f"{own}/24", "dev", topology.PROBE_INTERFACE]
     process.run([part.format("replace") for part in address])

@@ -18,6 +18,7 @@ SWITCH_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 PROGRAMS = {
     "qemu-system-x86_64": "qemu-system-x86",
     "swtpm": "swtpm",
+    "swtpm_ioctl": "swtpm-tools",
     "swtpm_setup": "swtpm-tools",
     "swtpm_localca": "swtpm-tools",
     "ovsdb-server": "openvswitch-switch",
@@ -26,6 +27,7 @@ PROGRAMS = {
     "ovs-vsctl": "openvswitch-switch",
     "ipmi_sim": "openipmi",
     "ipmitool": "ipmitool",
+    "busybox": "busybox-static",
     "dnsmasq": "dnsmasq-base",
     "ethtool": "ethtool",
     "ip": "iproute2",

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from reconciler.lab import layout
+from reconciler.lab import layout, topology
+from reconciler.lab.topology import VirtualNode
 
 _TIMEOUT_S = 30.0
 
 
-def image_of(address: str, *, rogue: Path) -> Path:
-    """Return where the tampered image of the node behind an airlock address is: 10.77.3.1 is n3."""
-    return rogue / f"n{address.split('.')[2]}.efi"
+def image_of(address: str, *, rogue: Path, nodes: Sequence[VirtualNode]) -> Path:
+    """Return where the tampered image of the node behind an airlock's address is: 10.77.3.1 is the third node's."""
+    names = {node.airlock_address: node.name for node in nodes}
+    return rogue / f"{names.get(address, 'nobody')}.efi"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -29,9 +32,10 @@ class Handler(BaseHTTPRequestHandler):
     timeout = _TIMEOUT_S
     protocol_version = "HTTP/1.1"
     rogue: Path
+    nodes: Sequence[VirtualNode]
 
     def _head(self) -> Path | None:
-        path = image_of(str(self.connection.getsockname()[0]), rogue=self.rogue)
+        path = image_of(str(self.connection.getsockname()[0]), rogue=self.rogue, nodes=self.nodes)
         if self.path != "/boot.efi" or not path.is_file():
             self.send_response(HTTPStatus.NOT_FOUND)
             self.send_header("Content-Length", "0")
@@ -71,7 +75,9 @@ class Server(ThreadingHTTPServer):
 
 def main(arguments: list[str]) -> int:
     """Serve on every address, on PORT, until killed."""
-    handler = type("BoundHandler", (Handler,), {"rogue": layout.here().rogue})
+    state = layout.here()
+    nodes = topology.of(layout.read_json(state.lab_file) or {"nodes": 0})
+    handler = type("BoundHandler", (Handler,), {"rogue": state.rogue, "nodes": nodes})
     made = Server(("0.0.0.0", int(arguments[0])), handler)  # noqa: S104  # all airlocks, inside svc only
     made.serve_forever()
     return 0

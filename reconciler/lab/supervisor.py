@@ -44,7 +44,7 @@ def log(line: str) -> None:
 
 def _mount_run(state: StateDir) -> None:
     run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
-    for folder in (layout.RUN, layout.RUN / "ovs", layout.RUN / "bmc"):
+    for folder in (layout.RUN, layout.RUN / "ovs", layout.RUN / "bmc", layout.RUN / "light"):
         folder.mkdir(mode=0o700)
     layout.LINK.symlink_to(state.root)
     chassis = layout.RUN / "chassis"
@@ -215,7 +215,7 @@ def main(arguments: list[str]) -> int:
     state, ready = StateDir(root=Path(arguments[0])), int(arguments[1])
     os.umask(0o077)
     lab = layout.read_json(state.lab_file) or {}
-    nodes = topology.nodes(int(lab["nodes"]))
+    nodes = topology.of(lab)
     supervisor = Supervisor(state)
     try:
         _mount_run(state)

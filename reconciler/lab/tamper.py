@@ -2,7 +2,8 @@
 
 ``tamper_image``: the node's airlock is pointed at a rogue boot server, which serves the
 same image with one more word on its command line. ``tamper_pcr``: the node's own
-workload, already trusted, is told to extend a PCR that nothing explains.
+workload, already trusted, is told to extend a PCR that nothing explains. ``tamper_event``: a
+light node's TPM, or the log that it sends, or both, get another digest for one event.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reconciler.errors.taxonomy import InputError
-from reconciler.lab import dhcp, enter, layout, lifecycle
+from reconciler.lab import dhcp, enter, layout, lifecycle, light, recorded, relive
 from reconciler.lab.layout import StateDir
 
 ADDITION = b" tampered=1"
@@ -95,13 +96,38 @@ def tamper_pcr(state: StateDir, node: str, *, pcr: int) -> None:
     """Have ``node``'s workload extend ``pcr`` when it next asks for a job."""
     if not 0 <= pcr <= _MAX_PCR:
         raise InputError("--pcr", "must be 0 to 23", reason="LabPcrInvalid")
-    lifecycle.node_of(state, node)
+    if lifecycle.node_of(state, node).is_light:
+        hint = "change what its TPM is extended with: ringfence lab tamper NODE --event N"
+        raise InputError(f"node {node}", "runs no workload, for it is light", reason="LabNodeLight", hint=hint)
     layout.write_file(state.jobs / node, f"extend-pcr {pcr}\n")
 
 
+def relive_log(state: StateDir, node: str, *, file: Path | None) -> None:
+    """Have light node ``node`` relive the log in ``file`` from its next power-on, or the lab's own (None)."""
+    home = state.node(lifecycle.light_node_of(state, node).name)
+    if file is None:
+        light.write_script(home, light.Script())
+        return
+    light.take_log(home, light.load_log(file))
+
+
+def tamper_event(state: StateDir, node: str, *, event: int, place: light.Place = light.Place.BOTH) -> None:
+    """Have light node ``node`` relive its log with one bit of event ``event``'s digest flipped, from its next power-on.
+
+    Raises InputError for an event that is not there, is not extended, or is hashed by the TPM itself.
+    """
+    home = state.node(lifecycle.light_node_of(state, node).name)
+    script = light.Script(log=light.script_of(home).log, event=event, place=place)
+    log, subject = light.log_of(home, script)
+    extended, _ = light.logs_for(log, script, subject=subject)
+    relive.check(recorded.read(extended, subject=subject), subject=subject)
+    light.write_script(home, script)
+
+
 def undo(state: StateDir, node: str) -> None:
-    """Take back everything that was done to ``node``; it boots the assigned image again."""
-    lifecycle.node_of(state, node)
+    """Take back everything that was done to ``node``; it boots the assigned image again, and relives its whole log."""
+    if lifecycle.node_of(state, node).is_light:
+        light.write_script(state.node(node), light.Script(log=light.script_of(state.node(node)).log))
     (state.jobs / node).unlink(missing_ok=True)
     (state.rogue / f"{node}.efi").unlink(missing_ok=True)
     if enter.running(state) is not None:

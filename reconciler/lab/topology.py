@@ -1,12 +1,15 @@
 """What the lab is made of: names, addresses and VLANs, all of them functions of a node's number.
 
-Pure: nothing here looks at a machine. Node ``i`` counts from 1. The numbers are chosen so
-that airlocks (101 to 190), the enclave network (200) and parking (999) never meet.
+Pure: nothing here looks at a machine. Node ``i`` counts from 1; light nodes are counted on
+behind the machines, and have names of their own. The numbers are chosen so that airlocks
+(101 to 190), the enclave network (200) and parking (999) never meet.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 MAX_NODES = 90
 SWITCH = "tor"
@@ -27,6 +30,7 @@ SERVICE_NAMESPACE = "svc"
 TENANT_NAMESPACE = "tenant"
 MANAGEMENT_NAMESPACE = "mgmt"
 PROBE_INTERFACE = "probe"
+LIGHT_INTERFACE = "eth0"
 
 ROGUE_PORT = 8080
 BMC_USER = "admin"
@@ -34,14 +38,23 @@ BMC_USER = "admin"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualNode:
-    """One machine of the lab, and everything that is named after it."""
+    """One node of the lab, and everything that is named after it.
+
+    ``light`` is a light node's number among those, counted from 1, and 0 for a machine.
+    """
 
     index: int
+    light: int = 0
+
+    @property
+    def is_light(self) -> bool:
+        """Say whether the node is a process that relives a boot, not a machine that boots."""
+        return self.light > 0
 
     @property
     def name(self) -> str:
-        """Return the node's name, ``n1``."""
-        return f"n{self.index}"
+        """Return the node's name, ``n1``, or ``l1`` for a light node."""
+        return f"l{self.light}" if self.is_light else f"n{self.index}"
 
     @property
     def mac(self) -> str:
@@ -100,8 +113,13 @@ class VirtualNode:
 
     @property
     def tap(self) -> str:
-        """Return the tap that is the node's end of the cable."""
+        """Return the machine's end of the cable: a tap, or the near end of a light node's veth pair."""
         return f"tap-{self.name}"
+
+    @property
+    def namespace(self) -> str:
+        """Return the network namespace that a light node lives in."""
+        return f"node-{self.name}"
 
     @property
     def probe_namespace(self) -> str:
@@ -109,6 +127,12 @@ class VirtualNode:
         return f"probe-{self.name}"
 
 
-def nodes(count: int) -> tuple[VirtualNode, ...]:
-    """Return the nodes of a lab of ``count`` machines."""
-    return tuple(VirtualNode(index=index) for index in range(1, count + 1))
+def of(lab: Mapping[str, Any]) -> tuple[VirtualNode, ...]:
+    """Return the nodes of a lab by its ``lab.json``."""
+    return nodes(int(lab["nodes"]), light=int(lab.get("light", 0)))
+
+
+def nodes(count: int, *, light: int = 0) -> tuple[VirtualNode, ...]:
+    """Return the nodes of a lab of ``count`` machines and ``light`` light nodes."""
+    machines = tuple(VirtualNode(index=index) for index in range(1, count + 1))
+    return machines + tuple(VirtualNode(index=count + number, light=number) for number in range(1, light + 1))

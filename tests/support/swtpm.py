@@ -36,8 +36,21 @@ def make_state(folder: Path) -> Path:
 
 @contextmanager
 def running(state: Path, *, socket: Path) -> Iterator[str]:
-    """Power the TPM on; yield its TCTI; power it off."""
-    command = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--flags", "not-need-init,startup-clear"]
+    """Power the TPM on and start it; yield its TCTI; power it off."""
+    with _powered(state, socket=socket, flags="not-need-init,startup-clear"):
+        yield f"swtpm:path={socket}"
+
+
+@contextmanager
+def cold(state: Path, *, socket: Path) -> Iterator[str]:
+    """Power the TPM on and leave it unstarted, as firmware finds it; yield its socket; power it off."""
+    with _powered(state, socket=socket, flags="not-need-init"):
+        yield str(socket)
+
+
+@contextmanager
+def _powered(state: Path, *, socket: Path, flags: str) -> Iterator[None]:
+    command = ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}", "--flags", flags]
     places = ["--server", f"type=unixio,path={socket}", "--ctrl", f"type=unixio,path={socket}.ctrl"]
     process = subprocess.Popen([*command, *places], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -46,7 +59,7 @@ def running(state: Path, *, socket: Path) -> Iterator[str]:
             assert process.poll() is None, "swtpm ended at once"
             assert time.monotonic() < deadline, "swtpm did not start"
             time.sleep(0.01)
-        yield f"swtpm:path={socket}"
+        yield
     finally:
         process.terminate()
         process.wait(timeout=_DEADLINE_S)
