@@ -5,7 +5,7 @@ a second. Rounds of all cases and of OpenSSL take turns and the medians are told
 is of one core and one process. Bars decide the exit code only with ``--strict``.
 """
 
-# ruff: noqa: INP001, T201  # a script, not a package; it prints what it measured
+# ruff: noqa: T201  # a script, not a package; it prints what it measured
 
 from __future__ import annotations
 

@@ -27,9 +27,10 @@ class DesiredState:
     """What the repository asks for, at ``commit`` (40 hexadecimal digits) with root tree ``tree``.
 
     Mappings are by name. Enclave names are unique over all tenants; ``owners`` says
-        which tenant an enclave belongs to. ``policies`` are whole, with what they include. ``ek_roots`` and ``ek_intermediates`` are
-    PEM certificates, ``ek_crls`` revocation lists in PEM or DER.
-        """
+    which tenant an enclave belongs to. ``policies`` are whole, with what they include.
+    ``ek_roots`` and ``ek_intermediates`` are PEM certificates, ``ek_crls`` revocation
+    lists in PEM or DER.
+    """
 
     commit: str
     tree: str

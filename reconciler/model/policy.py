@@ -31,7 +31,7 @@ class ImageRule(StrEnum):
 
 
 class Workaround(StrEnum):
-    """A known fault of some firmware's log that a policy may put up with."""
+    """A known deviation of real firmware's logs, which a policy may allow by its name."""
 
     MISSING_EXIT_BOOT_SERVICES = "missing-exit-boot-services"
     """PCR 5 was extended by the two ExitBootServices actions, and the log lacks them."""
@@ -42,17 +42,20 @@ class Workaround(StrEnum):
     DUPLICATE_SEPARATOR = "duplicate-separator"
     """A PCR has a second separator of four zero bytes."""
 
+    SEPARATOR_IN_PCR_7_ONLY = "separator-in-pcr-7-only"
+    """None of PCR 0 to 6 has a separator, and PCR 7 has: Google's virtual firmware of 2018."""
+
     PADDING_AT_THE_END = "padding-at-the-end"
     """The log's last event is followed by nothing but ff bytes, at least four."""
 
-    EMPTY_SECURE_BOOT = "empty-secure-boot"
-    """The variable SecureBoot was measured with no content; it proves nothing then."""
+    VENDOR_DATA_UNCOUNTED = "vendor-data-uncounted"
+    """The size of the Spec ID record does not count its vendor data, which follow it all the same."""
 
 
 _References = dict[
     Annotated[str, Field(pattern=r"^[0-7]$")], Annotated[tuple[HexDigest, ...], Field(min_length=1, max_length=64)]
 ]
-_AnyPcr = Annotated[str, Field(pattern=r"^(1?[0-9]|2[0-3])$")]
+_Waivable = Annotated[str, Field(pattern=r"^[0-35-7]$")]
 
 
 class FirmwareReference(Value):
@@ -92,7 +95,7 @@ class AppraisalPolicySpec(Value):
     ima: ImaPolicy | None = None
     unsafe_any_image: bool = False
     """Other measurements than the assigned image's are not a reason."""
-    unsafe_unexplained: dict[_AnyPcr, Annotated[tuple[HexDigest, ...], Field(min_length=1)]] = Field(
+    unsafe_unexplained: dict[_Waivable, Annotated[tuple[HexDigest, ...], Field(min_length=1)]] = Field(
         default_factory=dict
     )
     """Values that a PCR may have although the log does not lead to them; its events then prove nothing."""

@@ -13,8 +13,9 @@ from reconciler.attest.eventlog.grammar import check_grammar, find_faults
 from reconciler.attest.eventlog.inspection import inspect_log
 from reconciler.attest.eventlog.log import EventLog, parse_log, replay, replay_log
 from reconciler.attest.eventlog.measured import check_replay, find_unreplayed
-from reconciler.attest.eventlog.workarounds import Workaround, uses_of
+from reconciler.attest.eventlog.workarounds import uses_of
 from reconciler.attest.reader import MalformedError
+from reconciler.model.policy import Workaround
 from tests.conformance.vectors import data, document, names, needs_vectors
 
 pytestmark = needs_vectors

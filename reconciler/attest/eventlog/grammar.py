@@ -20,9 +20,10 @@ from reconciler.attest.eventlog.banks import digest_of
 from reconciler.attest.eventlog.record import Event
 from reconciler.attest.eventlog.replay import Replay
 from reconciler.attest.eventlog.variables import GLOBAL, parse_variable
-from reconciler.attest.eventlog.workarounds import Finding, Workaround, reasons_of
+from reconciler.attest.eventlog.workarounds import Finding, reasons_of
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.verdict import Reason
+from reconciler.model.policy import Workaround
 
 _OF_DATA = frozenset(
     {

@@ -29,8 +29,8 @@ from reconciler.attest.eventlog.events import UNEXTENDED
 from reconciler.attest.eventlog.log import EventLog, parse_log
 from reconciler.attest.eventlog.record import Record
 from reconciler.attest.eventlog.replay import Replay, replay
-from reconciler.attest.eventlog.workarounds import Workaround
 from reconciler.attest.reader import MalformedError
+from reconciler.model.policy import Workaround
 
 
 class EventJson(TypedDict):

@@ -24,8 +24,8 @@ from reconciler.attest.eventlog.crypto_agile import SpecId, parse_spec_id
 from reconciler.attest.eventlog.events import NO_ACTION
 from reconciler.attest.eventlog.record import MAX_EVENTS, MAX_LOG, PCR_COUNT, WHAT, Event, FormatError, Record
 from reconciler.attest.eventlog.replay import Replay, initial_value, replay
-from reconciler.attest.eventlog.workarounds import Workaround
 from reconciler.attest.reader import MalformedError
+from reconciler.model.policy import Workaround
 
 __all__ = [
     "MAX_EVENTS",

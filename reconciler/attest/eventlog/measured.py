@@ -13,9 +13,10 @@ from reconciler.attest.eventlog import events
 from reconciler.attest.eventlog.banks import digest_of
 from reconciler.attest.eventlog.record import Event
 from reconciler.attest.eventlog.replay import Replay, extend, initial_value
-from reconciler.attest.eventlog.workarounds import Finding, Workaround, reasons_of
+from reconciler.attest.eventlog.workarounds import Finding, reasons_of
 from reconciler.attest.verdict import Reason
 from reconciler.model.kinds import Measurements
+from reconciler.model.policy import Workaround
 
 _EXIT_PCR = 5
 

@@ -12,31 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from reconciler.attest.verdict import Reason
-
-
-class Workaround(StrEnum):
-    """A deviation that a policy may allow by its name."""
-
-    MISSING_EXIT_BOOT_SERVICES = "missing-exit-boot-services"
-    """PCR 5 was extended by the two ExitBootServices actions, and the log lacks them."""
-
-    SHIM_AUTHORITY = "shim-authority"
-    """Shim's authority event has no owner GUID, is longer than it says, and its last byte is not in the digest."""
-
-    DUPLICATE_SEPARATOR = "duplicate-separator"
-    """A PCR has a second separator of four zero bytes."""
-
-    SEPARATOR_IN_PCR_7_ONLY = "separator-in-pcr-7-only"
-    """None of PCR 0 to 6 has a separator, and PCR 7 has: Google's virtual firmware of 2018."""
-
-    PADDING_AT_THE_END = "padding-at-the-end"
-    """The log's last event is followed by nothing but ff bytes, at least four."""
-
-    VENDOR_DATA_UNCOUNTED = "vendor-data-uncounted"
-    """The size of the Spec ID record does not count its vendor data, which follow it all the same."""
+from reconciler.model.policy import Workaround
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

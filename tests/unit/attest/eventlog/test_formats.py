@@ -19,8 +19,8 @@ from reconciler.attest.eventlog.log import (
     replay,
     replay_log,
 )
-from reconciler.attest.eventlog.workarounds import Workaround
 from reconciler.attest.reader import MalformedError
+from reconciler.model.policy import Workaround
 from tests.support.eventlogs import AGILE, BANKS, OLD, ZEROS, new, old, spec_id
 from tests.support.firmware import EV_NO_ACTION
 

@@ -9,7 +9,8 @@ from reconciler.attest.eventlog.banks import digest_of
 from reconciler.attest.eventlog.grammar import check_grammar, find_faults, find_secure_boot
 from reconciler.attest.eventlog.log import Event, replay
 from reconciler.attest.eventlog.variables import SHIM
-from reconciler.attest.eventlog.workarounds import Workaround, uses_of
+from reconciler.attest.eventlog.workarounds import uses_of
+from reconciler.model.policy import Workaround
 from tests.support.firmware import GLOBAL, SECURITY_DATABASE, variable
 
 SEPARATOR, ACTION, COMPACT, CRTM = 4, 5, 0xC, 8

@@ -6,7 +6,8 @@ from reconciler.attest.eventlog.banks import digest_of
 from reconciler.attest.eventlog.log import Event, Replay, initial_value, parse_log, replay, replay_log
 from reconciler.attest.eventlog.measured import check_replay, find_unreplayed
 from reconciler.attest.eventlog.replay import extend, parse_locality
-from reconciler.attest.eventlog.workarounds import Workaround, uses_of
+from reconciler.attest.eventlog.workarounds import uses_of
+from reconciler.model.policy import Workaround
 from tests.support.eventlogs import new, old, spec_id
 
 EXIT = (b"Exit Boot Services Invocation", b"Exit Boot Services Returned with Success")
