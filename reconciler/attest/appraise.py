@@ -4,25 +4,22 @@ Only this module builds a verdict. It never raises on anything that a node can s
 what cannot be parsed is a reason like any other, and all reasons are given, not only
 the first. It knows no clock: ``judged_at`` is part of the expectation.
 
-Not checked here: manufacturer and model in EK certificates, PCR 10
-(IMA), physical presence; whether the seed of the credential was encrypted to the
-certified EK (see ``credential``). Firmware without reference values is not judged, and
-the verdict's vector says so.
+Not checked here: manufacturer and model in EK certificates; physical presence; whether
+the seed of the credential was encrypted to the certified EK (see ``credential``).
+Firmware about which the policy asserts nothing is not judged, and the verdict's vector
+says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
-from reconciler.attest.claims import Claim
+from reconciler.attest.boot import judge_boot
 from reconciler.attest.codes import CODES
 from reconciler.attest.endorsement.anchors import read_anchors
 from reconciler.attest.endorsement.ek import check_endorsement, ek_name
-from reconciler.attest.eventlog.firmware import check_firmware, check_secure_boot
-from reconciler.attest.eventlog.grammar import check_grammar, find_secure_boot
-from reconciler.attest.eventlog.log import FormatError, replay_log
-from reconciler.attest.eventlog.measured import check_image, check_replay
 from reconciler.attest.expectation import Expectation
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.tpm.attestation import Quote
@@ -31,8 +28,10 @@ from reconciler.attest.tpm.clock import check_clock
 from reconciler.attest.tpm.credential import check_activation
 from reconciler.attest.tpm.public import PublicArea, PublicKey, name_of, parse_public, qualified_name
 from reconciler.attest.tpm.quote import check_quote
-from reconciler.attest.verdict import Accepted, Reason, Rejected, Trustworthiness, Vector
+from reconciler.attest.vector import vector_of
+from reconciler.attest.verdict import Accepted, Reason, Rejected
 from reconciler.model.binding import qualifying_data
+from reconciler.model.policy import lacks
 from reconciler.model.submission import Evidence
 
 CHALLENGE_LIFETIME = timedelta(minutes=10)
@@ -52,10 +51,15 @@ def appraise(evidence: Evidence, *, expectation: Expectation) -> Accepted | Reje
     6. The clock: this boot, after all that was accepted before.
     7. The event log: it parses, and replays to every quoted value.
     8. The grammar: the firmware's PCRs hold what they may, where they may.
-    9. The image: PCR 4, 9 and 11 hold exactly its measurements, and no other PCR above the firmware's any.
-    10. The firmware: Secure Boot and reference values as the policy asks.
+    9. The image: PCR 4, 9, 11 and 12 hold exactly its measurements, and no other PCR above the firmware's any.
+    10. The firmware: reference values by profile and by node.
+    11. The facts: all that the policy asserts is proven by events, and as it says.
+    12. The kernel: all that IMA measured is allowed.
+
+    A policy that lacks what it takes to judge, or asserts nothing, accepts nothing.
     """
-    reasons: list[Reason] = []
+    policy = expectation.policy
+    reasons = [Reason(code="PolicyIncomplete", message=lack) for lack in lacks(policy)]
     # 1. The challenge.
     reasons += _check_challenge(evidence, expectation=expectation)
     # 2. The endorsement.
@@ -69,33 +73,25 @@ def appraise(evidence: Evidence, *, expectation: Expectation) -> Accepted | Reje
     # 3. to 6. The attestation key, its activation, what it signed and when.
     found, quote = _check_key_and_quote(evidence, expectation=expectation, ek=endorsed.key)
     reasons += found
-    # 7. to 10. The log, and what it shows of firmware and image.
-    reasons += _check_boot(evidence, expectation=expectation)
-
-    vector = _vector(reasons, expectation=expectation)
+    # 7. to 12. The logs, and what they show of firmware, image and kernel.
+    boot = judge_boot(evidence, expectation=expectation)
+    reasons += boot.reasons
+    common: dict[str, Any] = {
+        "node": expectation.node,
+        "enclave": expectation.enclave,
+        "commit": expectation.commit,
+        "attempt": expectation.attempt,
+        "session": evidence.session,
+        "nonce": evidence.nonce,
+        "vector": vector_of(reasons, policy=policy),
+        "weakenings": policy.weakenings(),
+        "workarounds": boot.workarounds,
+        "endorsement": endorsed.endorsement,
+    }
     # A quote that could not be parsed has given its reason; without one there is no boot to accept.
     if reasons or quote is None:
-        return Rejected(
-            node=expectation.node,
-            enclave=expectation.enclave,
-            commit=expectation.commit,
-            attempt=expectation.attempt,
-            session=evidence.session,
-            nonce=evidence.nonce,
-            vector=vector,
-            reasons=tuple(reasons),
-        )
-    return Accepted(
-        node=expectation.node,
-        enclave=expectation.enclave,
-        commit=expectation.commit,
-        attempt=expectation.attempt,
-        session=evidence.session,
-        nonce=evidence.nonce,
-        vector=vector,
-        ephemeral=evidence.ephemeral,
-        clock=quote.clock,
-    )
+        return Rejected(**common, reasons=tuple(reasons))
+    return Accepted(**common, ephemeral=evidence.ephemeral, clock=quote.clock)
 
 
 def _check_challenge(evidence: Evidence, *, expectation: Expectation) -> Iterator[Reason]:
@@ -161,38 +157,3 @@ def _check_key_and_quote(
     if quote is not None:
         reasons += check_clock(quote, previous=expectation.previous, must_be_same_boot=expectation.must_be_same_boot)
     return reasons, quote
-
-
-def _check_boot(evidence: Evidence, *, expectation: Expectation) -> Iterator[Reason]:
-    policy = expectation.policy
-    # 7. The event log.
-    try:
-        replayed = replay_log(evidence.event_log, bank=policy.bank)
-    except MalformedError as error:
-        code = "EventLogFormat" if isinstance(error, FormatError) else "EventLogMalformed"
-        yield Reason(code=code, message=str(error), bank=policy.bank)
-    else:
-        yield from check_replay(replayed, values=evidence.pcrs, quoted=policy.pcrs, bank=policy.bank)
-        # 8. The grammar.
-        yield from check_grammar(replayed, quoted=policy.pcrs, bank=policy.bank)
-        # 9. The image.
-        yield from check_image(replayed, measurements=expectation.measurements, quoted=policy.pcrs, bank=policy.bank)
-        # 10. The firmware. Without a log, Secure Boot is unproven, and its absence is a reason already.
-        yield from check_secure_boot(find_secure_boot(replayed, bank=policy.bank), policy=policy)
-    yield from check_firmware(evidence.pcrs, policy=policy, profile=expectation.profile, quoted=policy.pcrs)
-
-
-def _vector(reasons: list[Reason], *, expectation: Expectation) -> Vector:
-    """Return the tiers that follow from the reasons' codes; an unjudged firmware is a warning."""
-    against = frozenset[Claim]().union(*(CODES[reason.code].claims for reason in reasons))
-    tiers = {
-        claim: Trustworthiness.CONTRAINDICATED if claim in against else Trustworthiness.AFFIRMING for claim in Claim
-    }
-    if tiers[Claim.CONFIGURATION] is Trustworthiness.AFFIRMING and not expectation.policy.firmware:
-        tiers[Claim.CONFIGURATION] = Trustworthiness.WARNING
-    return Vector(
-        instance_identity=tiers[Claim.IDENTITY],
-        configuration=tiers[Claim.CONFIGURATION],
-        executables=tiers[Claim.EXECUTABLES],
-        hardware=tiers[Claim.HARDWARE],
-    )

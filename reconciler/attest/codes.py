@@ -1,7 +1,7 @@
 """Every reason that a verdict can give: its code, what it means and what to do next.
 
 The codes are stable; the documentation's pages are made from this table. Those of a part of the verifier stand with it,
-in its own ``codes.py``; here are those of the challenge, and the sum.
+in its own ``codes.py``; here are those of the challenge and of the policy, and the sum.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from reconciler.attest.claims import AGAIN, AGENT, EVERYTHING, RELAY, Code, table
+from reconciler.attest.claims import AGAIN, AGENT, CONFIGURATION, EVERYTHING, FIRMWARE, RELAY, Code, table
 from reconciler.attest.endorsement.codes import CODES as ENDORSEMENT
 from reconciler.attest.eventlog.codes import CODES as EVENT_LOG
 from reconciler.attest.facts.codes import CODES as FACTS
@@ -26,5 +26,14 @@ CHALLENGE = table(
     ("ChallengeExpired", EVERYTHING, "the challenge was issued too long ago, or not yet", AGAIN),
 )
 
-CODES: Mapping[str, Code] = MappingProxyType({**CHALLENGE, **ENDORSEMENT, **TPM, **EVENT_LOG, **FACTS, **IMA})
+POLICY = table(
+    # What the policy asserts of the firmware, and whether it can be judged by at all.
+    ("PolicyIncomplete", EVERYTHING, "the policy lacks what it takes to judge by it", "mend the policy by a commit"),
+    ("FirmwareMismatch", CONFIGURATION, "a firmware PCR has none of its profile's values", FIRMWARE),
+    ("FirmwareProfileUnknown", CONFIGURATION, "the policy does not name the node's profile", FIRMWARE),
+    ("FirmwarePcrNotQuoted", CONFIGURATION, "a profile's PCR is not among the policy's", "add it to pcrs"),
+    ("NodeReferenceMissing", CONFIGURATION, "the policy has values of nodes, and none of this one", "add the node"),
+)
+
+CODES: Mapping[str, Code] = MappingProxyType({**CHALLENGE, **POLICY, **ENDORSEMENT, **TPM, **EVENT_LOG, **FACTS, **IMA})
 """All codes, in the order in which the verifier looks for them."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NoReturn
 
+from reconciler.attest.endorsement.endorsed import Endorsement
 from reconciler.model.submission import BootClock
 
 
@@ -51,7 +52,11 @@ class Vector:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Verdict:
-    """What both verdicts say: whom, for what and in which boot they are about."""
+    """What both verdicts say: whom, for what and in which boot they are about.
+
+    ``weakenings`` are the policy's own, ``workarounds`` those that this boot's log needed. ``endorsement`` is what the
+    EK's certificate was trusted by, None if it was not.
+    """
 
     node: str
     enclave: str
@@ -60,6 +65,9 @@ class _Verdict:
     session: str
     nonce: bytes
     vector: Vector
+    weakenings: tuple[str, ...] = ()
+    workarounds: tuple[str, ...] = ()
+    endorsement: Endorsement | None = None
 
     def __bool__(self) -> NoReturn:
         """Refuse: a verdict is matched, never tested for truth."""

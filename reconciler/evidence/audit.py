@@ -21,7 +21,7 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from reconciler.attest.appraise import appraise
-from reconciler.attest.expectation import Expectation
+from reconciler.attest.expectation import Attempt, Expectation, expect
 from reconciler.errors.taxonomy import RingfenceError, TrustError
 from reconciler.evidence.canonical import canonical, digest
 from reconciler.evidence.envelope import open_envelope
@@ -140,7 +140,7 @@ def _check_verdict(record: Record, archive: Archive) -> None:
     evidence = read_evidence(appraisal, blob=archive.blob)
     desired = archive.desired(record.commit)
     archive.desired(appraisal.challenge_commit)
-    verdict = appraise(evidence, expectation=_expectation(record, appraisal, desired, evidence.received_at))
+    verdict = appraise(evidence, expectation=expectation_of(record, appraisal, desired, evidence.received_at))
     if canonical(describe(verdict)) != canonical(appraisal.verdict):
         raise TrustError(f"node {record.node}", "its verdict, computed again, is another one", reason="VerdictDiffers")
 
@@ -154,27 +154,21 @@ def read_evidence(appraisal: Appraisal, *, blob: Callable[[str], bytes | None]) 
     )
 
 
-def _expectation(record: Record, appraisal: Appraisal, desired: DesiredState, judged_at: datetime) -> Expectation:
-    node = desired.nodes.get(record.node)
-    policy, image = desired.policies.get(appraisal.policy), desired.images.get(appraisal.image)
-    if node is None or policy is None or image is None or record.enclave is None or record.attempt is None:
+def expectation_of(record: Record, appraisal: Appraisal, desired: DesiredState, judged_at: datetime) -> Expectation:
+    """Return what a recorded appraisal is to be held against at ``desired``; TrustError if that lacks a document."""
+    known = (record.node in desired.nodes, appraisal.policy in desired.policies, appraisal.image in desired.images)
+    if not all(known) or record.enclave is None or record.attempt is None:
         raise TrustError(f"node {record.node}", "its record names what its commit does not hold", reason="RecordStray")
-    return Expectation(
+    attempt = Attempt(
         node=record.node,
         enclave=record.enclave,
         commit=appraisal.challenge_commit,
         attempt=record.attempt,
-        endorsement=node.spec.tpm.endorsement,
-        ek_roots=desired.ek_roots,
-        ek_intermediates=desired.ek_intermediates,
-        ek_crls=desired.ek_crls,
-        policy=policy.spec,
-        measurements=image.spec.measurements,
-        profile=node.spec.firmware.profile,
         previous=_clock(appraisal.previous),
         must_be_same_boot=appraisal.must_be_same_boot,
         judged_at=judged_at,
     )
+    return expect(desired, attempt=attempt, policy=appraisal.policy, image=appraisal.image)
 
 
 def _clock(clock: Clock | None) -> BootClock | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from reconciler.attest.endorsement.endorsed import Endorsement
 from reconciler.attest.verdict import Accepted, Reason, Rejected, Trustworthiness, Vector, Verdict
 
 PROFILE = "urn:ringfence:ear:v1"
@@ -27,7 +28,11 @@ def describe(verdict: Verdict) -> dict[str, Any]:
         "attempt": verdict.attempt,
         "session": verdict.session,
         "nonce": verdict.nonce.hex(),
+        "weakenings": list(verdict.weakenings),
+        "workarounds": list(verdict.workarounds),
     }
+    if verdict.endorsement is not None:
+        document["endorsement"] = _endorsement(verdict.endorsement)
     match verdict:
         case Accepted():
             clock = {f.name: str(getattr(verdict.clock, f.name)) for f in fields(verdict.clock)}
@@ -43,6 +48,24 @@ def _status(verdict: Verdict) -> Trustworthiness:
         case Accepted():  # pragma: no branch  # mypy: the match is exhaustive
             tiers: list[Trustworthiness] = [getattr(verdict.vector, f.name) for f in fields(Vector)]
             return max(tiers)
+
+
+def _endorsement(endorsement: Endorsement) -> dict[str, Any]:
+    lists = [
+        {"issuer": used.issuer, "fingerprint": used.fingerprint, "this_update": used.this_update.isoformat()}
+        for used in endorsement.lists
+    ]
+    return {
+        "path": list(endorsement.path),
+        "not_before": endorsement.not_before.isoformat(),
+        "not_after": endorsement.not_after.isoformat(),
+        "revocation_lists": lists,
+        "tpm": {
+            name: value
+            for name in ("manufacturer", "vendor", "model", "version")
+            if (value := getattr(endorsement.tpm, name)) is not None
+        },
+    }
 
 
 def _reason(reason: Reason) -> dict[str, Any]:

@@ -182,7 +182,8 @@ def lacks(policy: AppraisalPolicySpec) -> Iterator[str]:
     """Yield what a composed policy lacks to be one that a node can be trusted under."""
     if not policy.has_assertions():
         yield "it asserts nothing, and so accepts nothing: give image, firmware, nodes, facts or ima"
-    needed = {pcr for reference in (*policy.firmware, *policy.nodes) for pcr in map(int, reference.pcrs)}
+    references = [reference.pcrs for reference in policy.firmware] + [reference.pcrs for reference in policy.nodes]
+    needed = {int(pcr) for reference in references for pcr in reference}
     if policy.image and not policy.unsafe_any_image:
         needed |= set(IMAGE_PCRS)
     if policy.ima:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.attest.expectation import Expectation
+from reconciler.attest.expectation import Attempt, Expectation, expect
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import NodeObservation
 from reconciler.model.record import Clock, Head
@@ -30,23 +30,16 @@ def expectation_for(desired: DesiredState, seen: NodeObservation) -> Expectation
     if commit is None or evidence.commit != commit:
         return None
     previous, must_be_same_boot = _freshness(seen.head, attempt=served.attempt, is_recorded=is_recorded)
-    node = desired.nodes[seen.node]
-    return Expectation(
+    attempt = Attempt(
         node=seen.node,
         enclave=served.enclave,
         commit=commit,
         attempt=served.attempt,
-        endorsement=node.spec.tpm.endorsement,
-        ek_roots=desired.ek_roots,
-        ek_intermediates=desired.ek_intermediates,
-        ek_crls=desired.ek_crls,
-        policy=policy,
-        measurements=image.measurements,
-        profile=node.spec.firmware.profile,
         previous=previous,
         must_be_same_boot=must_be_same_boot,
         judged_at=evidence.received_at,
     )
+    return expect(desired, attempt=attempt, policy=enclave.spec.policy, image=enclave.spec.image)
 
 
 def _evidence(seen: NodeObservation) -> Evidence | None:

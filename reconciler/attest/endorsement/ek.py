@@ -19,6 +19,7 @@ from datetime import datetime
 from reconciler.attest.endorsement import oids
 from reconciler.attest.endorsement.anchors import Anchors
 from reconciler.attest.endorsement.certificate import Certificate, describe, load_spki, parse_certificate
+from reconciler.attest.endorsement.endorsed import Consulted, Endorsement
 from reconciler.attest.endorsement.extensions import (
     KEY_AGREEMENT,
     KEY_ENCIPHERMENT,
@@ -27,10 +28,10 @@ from reconciler.attest.endorsement.extensions import (
     key_usage,
     unknown_critical,
 )
-from reconciler.attest.endorsement.manufacturer import TpmClaims, check_alternative_name, tpm_claims
+from reconciler.attest.endorsement.manufacturer import check_alternative_name, tpm_claims
 from reconciler.attest.endorsement.oids import name_of
 from reconciler.attest.endorsement.path import Path, check_dates, find_path
-from reconciler.attest.endorsement.revocation import Consulted, check_revocation
+from reconciler.attest.endorsement.revocation import check_revocation
 from reconciler.attest.endorsement.templates import ek_name, ek_names, templates_of
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.tpm.public import PublicKey
@@ -48,25 +49,6 @@ __all__ = [
     "judge",
     "pin_of",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endorsement:
-    """What an accepted endorsement relied upon, for the record.
-
-    ``path`` are the SHA-256 fingerprints from the EK's certificate to the anchor. ``not_before`` and ``not_after``
-    bound the time in which all of them are valid. ``lists`` are the revocation lists that were consulted; if it is
-    empty, nothing is known about revocation. ``judged_at`` is the time against which all of this was judged.
-    """
-
-    certificate: str
-    pin: str
-    path: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
-    tpm: TpmClaims
-    lists: tuple[Consulted, ...]
-    judged_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

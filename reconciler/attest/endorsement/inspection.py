@@ -21,10 +21,10 @@ from reconciler.attest.endorsement.certificate import (
     serial_text,
 )
 from reconciler.attest.endorsement.ek import judge, pin_of
-from reconciler.attest.endorsement.manufacturer import TpmClaims, tpm_claims
+from reconciler.attest.endorsement.endorsed import Consulted, TpmClaims
+from reconciler.attest.endorsement.manufacturer import tpm_claims
 from reconciler.attest.endorsement.names import name_text
 from reconciler.attest.endorsement.oids import dotted, name_of
-from reconciler.attest.endorsement.revocation import Consulted
 from reconciler.attest.endorsement.templates import key_text, templates_of
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.verdict import Reason

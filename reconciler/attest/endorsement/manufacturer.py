@@ -11,10 +11,10 @@ TCG TPM Vendor ID Registry.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from reconciler.attest.endorsement import der, oids
 from reconciler.attest.endorsement.certificate import Certificate
+from reconciler.attest.endorsement.endorsed import TpmClaims
 from reconciler.attest.endorsement.names import Attribute, relative_names, text_of
 from reconciler.attest.reader import MalformedError
 
@@ -24,21 +24,6 @@ _VENDOR = "id:"
 _VENDOR_DIGITS = 8
 _MAX_TEXT = 128
 _FIELDS = {oids.TPM_MANUFACTURER: "manufacturer", oids.TPM_MODEL: "model", oids.TPM_VERSION: "version"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TpmClaims:
-    """What the maker says of the TPM; None for what it does not say. ``vendor`` is the identifier as letters.
-
-    ``specification`` is family, level and revision. ``remarks`` say what is missing or malformed.
-    """
-
-    manufacturer: str | None
-    vendor: str | None
-    model: str | None
-    version: str | None
-    specification: str | None
-    remarks: tuple[str, ...]
 
 
 def tpm_claims(certificate: Certificate) -> TpmClaims:

@@ -18,25 +18,14 @@ Source: RFC 5280, 5.1.2.5, 5.2.5 and 6.3.3.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.attest.endorsement.anchors import Anchors, SignedList
 from reconciler.attest.endorsement.certificate import Certificate, describe
 from reconciler.attest.endorsement.crl import RevocationList
+from reconciler.attest.endorsement.endorsed import Consulted
 from reconciler.attest.endorsement.names import name_text, normal_form
 from reconciler.attest.verdict import Reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consulted:
-    """A revocation list that was relied upon: whose it is, the SHA-256 of its DER, and its dates."""
-
-    issuer: str
-    fingerprint: str
-    number: int | None
-    this_update: datetime
-    next_update: datetime | None
 
 
 def check_revocation(

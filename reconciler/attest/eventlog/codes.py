@@ -31,9 +31,4 @@ CODES = table(
     ("MeasurementMismatch", EXECUTABLES, "something else was booted than the image", IMAGE),
     ("MeasurementMissing", EXECUTABLES, "a part of the image was not measured", IMAGE),
     ("MeasurementUnexpected", EXECUTABLES, "something was measured that is not of the image", IMAGE),
-    ("SecureBootOff", CONFIGURATION, "Secure Boot is off where the policy requires it", "switch it on"),
-    ("SecureBootUnproven", CONFIGURATION, "no verified event says whether Secure Boot is on", FIRMWARE),
-    ("FirmwareMismatch", CONFIGURATION, "a firmware PCR has none of its profile's values", FIRMWARE),
-    ("FirmwareProfileUnknown", CONFIGURATION, "the policy does not name the node's profile", FIRMWARE),
-    ("FirmwarePcrNotQuoted", CONFIGURATION, "a profile's PCR is not among the policy's", "add it to pcrs"),
 )

@@ -13,13 +13,12 @@ Source: TCG PC Client Platform Firmware Profile 1.06, 3.3.4 and 10.4; ATTESTATIO
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from reconciler.attest.eventlog import events, pcr7
 from reconciler.attest.eventlog.banks import digest_of
 from reconciler.attest.eventlog.record import Event
 from reconciler.attest.eventlog.replay import Replay
-from reconciler.attest.eventlog.variables import GLOBAL, parse_variable
+from reconciler.attest.eventlog.variables import parse_variable
 from reconciler.attest.eventlog.workarounds import Finding, reasons_of
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.verdict import Reason
@@ -43,16 +42,6 @@ _SHORT_IN_BOOT = frozenset({events.ACTION, events.COMPACT_HASH, events.OMIT_BOOT
 _PASSED = bytes(4)
 _FAILED = b"\xff" * 4
 _MAX_ACTION = 256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """Something that a verified event of a quoted PCR proves, and where it stands."""
-
-    value: bool
-    pcr: int
-    bank: str
-    event: int
 
 
 def check_grammar(
@@ -85,26 +74,6 @@ def find_faults(replay: Replay, *, quoted: Collection[int], bank: str) -> Iterat
             yield Finding(reason=reason, excuse=Workaround.SEPARATOR_IN_PCR_7_ONLY if is_alone else None)
     if events.SECURE_BOOT_PCR in quoted:
         yield from pcr7.find_faults(replay.extended[events.SECURE_BOOT_PCR], bank=bank)
-
-
-def find_secure_boot(replay: Replay, *, bank: str) -> Fact | None:
-    """Return whether Secure Boot is on, if exactly one verified event of PCR 7 says so; PCR 7 must be quoted."""
-    facts = [
-        Fact(value=content == b"\x01", pcr=event.pcr, bank=bank, event=event.index)
-        for event in replay.extended[events.SECURE_BOOT_PCR]
-        if (content := _secure_boot_content(event)) in {b"\0", b"\x01"}
-    ]
-    return facts[0] if len(facts) == 1 else None
-
-
-def _secure_boot_content(event: Event) -> bytes | None:
-    if event.type != events.EFI_VARIABLE_DRIVER_CONFIG or not event.is_verified:
-        return None
-    try:
-        variable = parse_variable(event.data)
-    except MalformedError:
-        return None
-    return variable.content if (variable.vendor, variable.name) == (GLOBAL, "SecureBoot") else None
 
 
 def _check_event(event: Event, *, bank: str) -> Iterator[Finding]:

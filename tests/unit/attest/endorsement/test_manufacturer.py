@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.attest.endorsement.certificate import parse_certificate
-from reconciler.attest.endorsement.manufacturer import TpmClaims, tpm_claims
+from reconciler.attest.endorsement.endorsed import TpmClaims
+from reconciler.attest.endorsement.manufacturer import tpm_claims
 from tests.support import pki
 from tests.support.pki import element, oid, raw_extension, sequence
 
