@@ -90,7 +90,7 @@ _BY_BOOT = frozenset({7, 8, 9, 10, 11})
 """Checks that look at the event log: for these another boot of the same image tells more."""
 
 _CREATION = (
-    "A check of where an attestation key was made. It is not one of the numbered checks of an appraisal; see "
+    "A check of where an attestation key was made. It is not one of the numbered checks of an appraisal; see\n"
     "[attestation](../attestation.md)."
 )
 
@@ -101,7 +101,7 @@ def reason_page(name: str) -> str:
     lines = [
         f"# {name}",
         "",
-        "Made by `docs/generate.py` from the verifier's tables. All codes: [errors](../errors.md#reasons-in-a-verdict).",
+        "Made by `docs/generate.py` from the verifier's tables. [All codes](../errors.md#reasons-in-a-verdict).",
         "",
         "## Meaning",
         "",
@@ -133,25 +133,25 @@ def _against(code: Code) -> str:
     if code.claims == frozenset(Claim):
         return "Everything: the evidence as a whole proves nothing, so every part of the vector is contraindicated."
     names = " and ".join(f"*{claim.replace('_', ' ')}*" for claim in Claim if claim in code.claims)
-    return (
-        f"{names[0]}{names[1:]}, which {'become' if len(code.claims) > 1 else 'becomes'} contraindicated in the vector."
-    )
+    verb = "become" if len(code.claims) > 1 else "becomes"
+    return f"In the trustworthiness vector, {names} {verb} contraindicated."
 
 
 def _looking(name: str) -> list[str]:
-    shown = "`ringfence explain node/NAME` shows what was expected and what was found"
-    if _check(name) in _BY_BOOT:
-        shown += ", and the first event at which the boot went another way than a good one"
-    return [f"{shown}. [Clearing a rejection](../operations.md#clearing-a-rejection) says how a node joins again."]
+    further = ",\nand the first event at which the boot went another way than a good one"
+    return [
+        "",
+        f"`ringfence explain node/NAME` shows what was expected and found{further if _check(name) in _BY_BOOT else ''}.",
+        "[Clearing a rejection](../operations.md#clearing-a-rejection) says how a node joins again.",
+    ]
 
 
 def _decided(name: str) -> str:
     number = _check(name)
     if number is None:
         return _CREATION if name.startswith(("Creation", "NotACreation")) else _WHOLE
-    title = _titles().get(number)
-    told = f" of an appraisal, *{title}*" if title else " of an appraisal"
-    return f"Check {number}{told}; [what a verdict covers](../attestation.md#what-a-verdict-covers) lists all of them."
+    title = _titles()[number]
+    return f"Check {number} of an appraisal, *{title}*; see [attestation](../attestation.md#what-a-verdict-covers)."
 
 
 _WHOLE = "Before the numbered checks of an appraisal; see [attestation](../attestation.md#what-a-verdict-covers)."
