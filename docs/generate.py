@@ -6,15 +6,21 @@ Rules: the same code gives the same bytes; a test compares what is committed wit
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
-from reconciler.attest.claims import Claim
+import reconciler.attest
+from reconciler.attest.claims import AGAIN, Claim, Code
 from reconciler.attest.codes import CODES
 from reconciler.errors.taxonomy import RingfenceError
 from reconciler.model.facts import FACTS, OPERATORS, PROOFS, Family, Overlay
 from reconciler.model.phase import STEPS, to_mermaid
 
 DOCS = Path(__file__).resolve().parent
+VERIFIER = Path(reconciler.attest.__file__).parent
 
 _EXITS = """\
 | exit | means |
@@ -56,9 +62,125 @@ def errors_page() -> str:
         "",
         "| code | meaning | next step | against |",
         "|---|---|---|---|",
-        *(f"| `{name}` | {code.meaning} | {code.hint} | {_claims(code.claims)} |" for name, code in CODES.items()),
+        *(
+            f"| [`{name}`](reasons/{name}.md) | {code.meaning} | {code.hint} | {_claims(code.claims)} |"
+            for name, code in CODES.items()
+        ),
     ]
     return "\n".join(lines) + "\n"
+
+
+_CHECKS = (
+    (r"(Node(?!Reference)|Enclave|Commit|Attempt|Nonce|Challenge)[A-Z]", 1),
+    (r"Ek[A-Z]|EndorsementMismatch", 2),
+    (r"Ak[A-Z]", 3),
+    (r"CredentialMismatch|ActivationFailed", 4),
+    (r"Quot|NotAQuote|QualifyingData|QualifiedSigner|Pcr(Selection|Value|Digest)", 5),
+    (r"Clock|NotRebooted|BootLost|Resumed|NoEarlierBoot|TpmFirmware", 6),
+    (r"EventLog|LogMismatch|UnexplainedPcr", 7),
+    (r"Separator|UnknownEventType|DigestNotOfData|Action|Variable|StartupLocality", 8),
+    (r"Measurement", 9),
+    (r"Firmware|SecureBoot|NodeReference", 10),
+    (r"Fact", 11),
+    (r"Ima|BootAggregate", 12),
+)
+"""Which codes each numbered check of an appraisal gives, by how they begin; the first that fits counts."""
+
+_BY_BOOT = frozenset({7, 8, 9, 10, 11})
+"""Checks that look at the event log: for these another boot of the same image tells more."""
+
+_CREATION = (
+    "A check of where an attestation key was made. It is not one of the numbered checks of an appraisal; see\n"
+    "[attestation](../attestation.md)."
+)
+
+
+def reason_page(name: str) -> str:
+    """Return the page of the code ``name``: what it means, what it speaks against, what to do, where it is decided."""
+    code = CODES[name]
+    lines = [
+        f"# {name}",
+        "",
+        "Made by `docs/generate.py` from the verifier's tables. [All codes](../errors.md#reasons-in-a-verdict).",
+        "",
+        "## Meaning",
+        "",
+        _sentence(code.meaning),
+        "",
+        "## What it speaks against",
+        "",
+        _against(code),
+        "",
+        "## What to do",
+        "",
+        _sentence(code.hint),
+        *(_looking(name) if code.hint != AGAIN else ()),
+        "",
+        "## Where it is decided",
+        "",
+        _decided(name),
+        "",
+        *(f"- `{path}`" for path in _modules().get(name, ())),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
+
+
+def _against(code: Code) -> str:
+    if code.claims == frozenset(Claim):
+        return "Everything: the evidence as a whole proves nothing, so every part of the vector is contraindicated."
+    names = " and ".join(f"*{claim.replace('_', ' ')}*" for claim in Claim if claim in code.claims)
+    verb = "become" if len(code.claims) > 1 else "becomes"
+    return f"In the trustworthiness vector, {names} {verb} contraindicated."
+
+
+def _looking(name: str) -> list[str]:
+    further = ",\nand the first event at which the boot went another way than a good one"
+    return [
+        "",
+        f"`ringfence explain node/NAME` shows what was expected and found{further if _check(name) in _BY_BOOT else ''}.",
+        "[Clearing a rejection](../operations.md#clearing-a-rejection) says how a node joins again.",
+    ]
+
+
+def _decided(name: str) -> str:
+    number = _check(name)
+    if number is None:
+        return _CREATION if name.startswith(("Creation", "NotACreation")) else _WHOLE
+    title = _titles()[number]
+    return f"Check {number} of an appraisal, *{title}*; see [attestation](../attestation.md#what-a-verdict-covers)."
+
+
+_WHOLE = "Before the numbered checks of an appraisal; see [attestation](../attestation.md#what-a-verdict-covers)."
+
+
+def _check(name: str) -> int | None:
+    if name.startswith(("Creation", "NotACreation")):
+        return None
+    return next((number for pattern, number in _CHECKS if re.match(pattern, name)), None)
+
+
+@cache
+def _titles() -> dict[int, str]:
+    """Return the titles of the numbered checks, as the docstring of ``appraise`` has them."""
+    source = (VERIFIER / "appraise.py").read_text(encoding="utf-8")
+    found = re.findall(r"^    (\d+)\. (?:The )?([^:\n]+):", source, re.MULTILINE)
+    return {int(number): title for number, title in found}
+
+
+@cache
+def _modules() -> dict[str, list[str]]:
+    """Return the modules of the verifier that give each code, by path."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(VERIFIER.rglob("*.py")):
+        nodes = () if path.name == "codes.py" else ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        texts = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        for name in texts & CODES.keys():
+            found.setdefault(name, []).append(f"reconciler/attest/{path.relative_to(VERIFIER).as_posix()}")
+    return found
 
 
 def phases_page() -> str:
@@ -170,12 +292,25 @@ def _claims(claims: frozenset[Claim]) -> str:
     return "everything" if claims == frozenset(Claim) else ", ".join(claim for claim in Claim if claim in claims)
 
 
-PAGES = {"errors.md": errors_page, "facts.md": facts_page, "phases.md": phases_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "errors.md": errors_page,
+    "facts.md": facts_page,
+    "phases.md": phases_page,
+    **{f"reasons/{name}.md": partial(reason_page, name) for name in CODES},
+}
 """What is made, by its name in this folder."""
 
 
+def strays() -> list[Path]:
+    """Return what lies in ``reasons`` and is not made."""
+    return sorted(path for path in (DOCS / "reasons").glob("*") if f"reasons/{path.name}" not in PAGES)
+
+
 def main() -> None:
-    """Write every page."""
+    """Write every page, and remove those of codes that are no more."""
+    (DOCS / "reasons").mkdir(exist_ok=True)
+    for path in strays():
+        path.unlink()
     for name, make in PAGES.items():
         (DOCS / name).write_text(make(), encoding="utf-8")
 

@@ -12,7 +12,7 @@ from reconciler.attest.verdict import Reason
 
 
 def explain(reasons: Iterable[Reason]) -> str:
-    """Return ``reasons`` as lines of text, each reason with its hint; codes of other releases have none."""
+    """Return ``reasons`` as lines of text, each with its hint and its page; codes of other releases have neither."""
     return "".join(f"{line}\n" for reason in reasons for line in _lines(reason))
 
 
@@ -26,6 +26,11 @@ def place_of(reason: Reason) -> str:
     return ", ".join(parts)
 
 
+def page_of(code: str) -> str:
+    """Return where the page on ``code`` stands in this project; only codes in ``CODES`` have one."""
+    return f"docs/reasons/{code}.md"
+
+
 def _lines(reason: Reason) -> Iterator[str]:
     place = place_of(reason)
     yield f"{reason.code}: {reason.message}" + (f" [{place}]" if place else "")
@@ -36,3 +41,4 @@ def _lines(reason: Reason) -> Iterator[str]:
     code = CODES.get(reason.code)
     if code is not None:
         yield f"  hint: {code.hint}"
+        yield f"  page: {page_of(reason.code)}"

@@ -69,6 +69,7 @@ def test_reasons_are_told_with_their_place_digests_and_hint() -> None:
         "  expected: aa\n"
         "  found:    bb\n"
         f"  hint: {CODES['MeasurementMismatch'].hint}\n"
+        "  page: docs/reasons/MeasurementMismatch.md\n"
         "OfAnotherRelease: unknown here\n"
     )
 
