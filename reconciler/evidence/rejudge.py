@@ -68,7 +68,7 @@ def rejudge(
     missing = sorted(set(expected.policy.pcrs) - quoted)
     if missing:
         named = ", ".join(map(str, missing))
-        return outlook(Fate.UNKNOWN, note=f"PCR {named} was never quoted; the node restarts and has to prove itself anew")
+        return outlook(Fate.UNKNOWN, note=f"PCR {named} was never quoted; the node has to prove itself anew")
     restarts = now.images[spec.image].spec.digest != then.images[appraisal.image].spec.digest
     asked = expected.policy.model_copy(update={"pcrs": tuple(sorted(quoted))})
     measurements = attempt.measurements if restarts else expected.measurements
