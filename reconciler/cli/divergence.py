@@ -5,8 +5,8 @@ of the same firmware profile; 3. that of any other node, of which only what the 
 is the same if its digest is; profiles are those of today's inventory. PCR 1 differs from machine to machine, so it is
 compared with the node's own boots only.
 
-It explains and decides nothing: no signature but the record's own is checked, and what cannot be read is said, never
-raised. The events of a rejected boot may be made up; ``claimed`` says where they were not even claimed well.
+It explains and decides nothing, and what cannot be read is said, never raised. A rejected boot's events may be made up:
+where its log does not lead to the values sent with it, or the verdict speaks against its identity, the note says so.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from reconciler.attest.eventlog.divergence import Divergence, divergences, first
 from reconciler.attest.eventlog.log import replay_log
 from reconciler.attest.eventlog.record import Event as LogEvent
 from reconciler.attest.eventlog.replay import Replay
+from reconciler.attest.verdict import Trustworthiness
 from reconciler.errors.taxonomy import RingfenceError, cut
 from reconciler.evidence.audit import read_evidence
 from reconciler.evidence.statement import Appraisal, Record
@@ -41,6 +42,7 @@ class _Boot:
     """A recorded boot that could be read: its replayed log, and the values that were quoted with it, by PCR."""
 
     record: Record
+    verdict: Mapping[str, Any]
     log: Replay
     values: Mapping[int, bytes]
 
@@ -118,7 +120,7 @@ def _read(record: Record, *, blob: Blob) -> _Boot:
     evidence = read_evidence(appraisal, blob=blob)
     # What the policy put up with does not matter here: a log that can be read at all is worth comparing.
     log = replay_log(evidence.event_log, bank=BANK, allowed=frozenset(Workaround))
-    return _Boot(record=record, log=log, values=evidence.pcrs)
+    return _Boot(record=record, verdict=appraisal.verdict, log=log, values=evidence.pcrs)
 
 
 def _compared(good: _Boot, found: _Boot, *, candidate: _Candidate) -> dict[str, Any]:
@@ -154,6 +156,9 @@ def _difference(first: Divergence, *, found: _Boot) -> dict[str, Any]:
 def _doubt(first: Divergence, *, found: _Boot) -> str | None:
     if found.log.values[first.pcr] != found.values[first.pcr]:
         return f"the log of the rejected boot does not lead to the value of PCR {first.pcr}: its events may be made up"
+    vector = found.verdict.get("ear.trustworthiness-vector", {})
+    if vector.get("instance-identity") == Trustworthiness.CONTRAINDICATED:
+        return "the verdict speaks against who sent this log as well: its events may be made up"
     return None
 
 
