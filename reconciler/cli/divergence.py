@@ -103,7 +103,9 @@ def _candidates(records: Sequence[Record], *, rejected: Record, profiles: Mappin
     others = [record for record in accepted if record.node != rejected.node]
     for record in accepted:
         if record.node == rejected.node:
-            yield _Candidate(record=record, pcrs=_ALL, why="its own newest good boot of the same image")
+            yield _Candidate(
+                record=record, pcrs=_ALL, why="its own newest good boot that can be read, of the same image"
+            )
     for record in others:
         if profile is not None and profiles.get(record.node) == profile:
             why = f"of the same image and firmware profile {profile}; PCR 1 is left out, each machine has its own"
