@@ -91,18 +91,9 @@ def policy_yaml(found: Mapping[str, Any]) -> str:
 
 def quoted(text: str) -> str:
     """Return ``text`` as a double-quoted scalar on one line, in which nothing is unprintable (YAML 1.2.2, 5.7)."""
-    return "".join(character if character.isprintable() else _escape(character) for character in _basic(text))
-
-
-def _basic(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _escape(character: str) -> str:
-    number = ord(character)
-    if number <= 0xFF:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+    plain = text.replace("\\", "\\\\").replace('"', '\\"')
+    shown = (character if character.isprintable() else f"\\U{ord(character):08x}" for character in plain)
+    return f'"{"".join(shown)}"'
 
 
 def _section(section: Mapping[str, Any]) -> Iterator[str]:

@@ -26,7 +26,7 @@ from reconciler.repo.documents import MAX_FILE_BYTES, parse_documents
 from tests.support.imalogs import EC, STRANGER, pem_of
 
 DIGEST = "ab" * 32
-POLICY = {
+POLICY: dict[str, Any] = {
     "meta": {"version": 1},
     "digests": {"/usr/bin/true": [DIGEST], '/odd: "name" # \\ \u2028\U0001f600\x7f': [f"sha256:{DIGEST}"]},
     "excludes": ["/srv/.*"],
@@ -137,7 +137,7 @@ def test_a_policy_that_the_key_did_not_sign_is_refused(
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("content", [b"\xff", b"{", b"not a policy", b'{"digests": 7}', b'{"excludes": ["\\ud800"]}'])
+@pytest.mark.parametrize("content", [b"\xff", b"{", b"not a policy", b'{"digests": 7}', b'{"excludes": ["x", 7]}'])
 def test_a_malformed_policy_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(InputError) as caught:
         import_policy(written(tmp_path, content))
