@@ -65,9 +65,7 @@ def judge_boot(evidence: Evidence, *, expectation: Expectation) -> BootJudgement
         # 9. The image, and 11. the facts.
         reasons += _check_content(replayed, expectation=expectation, judged=judged, replayable=replayable)
     # 10. The firmware's reference values, which need no log.
-    reasons += check_references(
-        evidence.pcrs, policy=policy, node=expectation.node, profile=expectation.profile, quoted=policy.pcrs
-    )
+    reasons += check_references(evidence.pcrs, policy=policy, node=expectation.node, profile=expectation.profile)
     # 12. What the kernel measured.
     if policy.ima is not None:
         reference = _reference(_Same(policy.ima))

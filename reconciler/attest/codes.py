@@ -31,7 +31,6 @@ POLICY = table(
     ("PolicyIncomplete", EVERYTHING, "the policy lacks what it takes to judge by it", "mend the policy by a commit"),
     ("FirmwareMismatch", CONFIGURATION, "a firmware PCR has none of its profile's values", FIRMWARE),
     ("FirmwareProfileUnknown", CONFIGURATION, "the policy does not name the node's profile", FIRMWARE),
-    ("FirmwarePcrNotQuoted", CONFIGURATION, "a profile's PCR is not among the policy's", "add it to pcrs"),
     ("NodeReferenceMissing", CONFIGURATION, "the policy has values of nodes, and none of this one", "add the node"),
 )
 

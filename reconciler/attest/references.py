@@ -7,7 +7,7 @@ the node.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.attest.verdict import Reason
 from reconciler.model.policy import AppraisalPolicySpec
@@ -16,7 +16,7 @@ _References = Sequence[Mapping[str, tuple[str, ...]]]
 
 
 def check_references(
-    values: Mapping[int, bytes], *, policy: AppraisalPolicySpec, node: str, profile: str, quoted: Collection[int]
+    values: Mapping[int, bytes], *, policy: AppraisalPolicySpec, node: str, profile: str
 ) -> Iterator[Reason]:
     """Yield what the reference values of ``policy`` say against ``node``, which is declared to have ``profile``."""
     by_profile = [reference.pcrs for reference in policy.firmware if reference.profile == profile]
@@ -29,18 +29,12 @@ def check_references(
         message = f"the policy has reference values of nodes, and none of node {node}"
         yield Reason(code="NodeReferenceMissing", message=message, found=node)
     for whose, references in ((f"firmware profile {profile}", by_profile), (f"node {node}", by_node)):
-        yield from _compare(values, references=references, whose=whose, bank=policy.bank, quoted=quoted)
+        yield from _compare(values, references=references, whose=whose, bank=policy.bank)
 
 
-def _compare(
-    values: Mapping[int, bytes], *, references: _References, whose: str, bank: str, quoted: Collection[int]
-) -> Iterator[Reason]:
+def _compare(values: Mapping[int, bytes], *, references: _References, whose: str, bank: str) -> Iterator[Reason]:
     pairs = ((int(number), allowed) for reference in references for number, allowed in reference.items())
     for pcr, allowed in sorted(pairs):
-        if pcr not in quoted:
-            message = f"PCR {pcr} has reference values but is not among the policy's PCRs"
-            yield Reason(code="FirmwarePcrNotQuoted", message=message, pcr=pcr, bank=bank)
-            continue
         found = values.get(pcr, b"").hex()
         if found not in allowed:
             yield Reason(

@@ -5,7 +5,8 @@ import pytest
 
 from reconciler.attest.appraise import CHALLENGE_LIFETIME, appraise
 from reconciler.attest.verdict import Accepted, Rejected, Trustworthiness, Vector
-from reconciler.model.policy import FirmwareReference, SecureBoot
+from reconciler.model.facts import FactAssertion
+from reconciler.model.policy import FirmwareReference
 from reconciler.model.submission import BootClock
 from tests.support.appraisals import MEASUREMENTS, booted, codes_of, expected_of, policy_with, rejected
 from tests.support.softtpm import NOW, Challenge, Lie, SoftTpm
@@ -158,9 +159,9 @@ def test_the_vector_shows_which_claims_the_reasons_speak_against(lie: Lie, vecto
 
 
 def test_secure_boot_is_judged_where_the_policy_requires_it() -> None:
-    policy = policy_with(secure_boot=SecureBoot.REQUIRED)
+    policy = policy_with(facts=(FactAssertion(fact="secureBoot", equals=True),))
     tpm = booted()
-    assert codes_of(tpm.evidence(), expected_of(tpm, policy=policy)) == {"SecureBootOff"}
+    assert codes_of(tpm.evidence(), expected_of(tpm, policy=policy)) == {"FactMismatch"}
     tpm.boot(MEASUREMENTS, secure_boot=True)
     assert codes_of(tpm.evidence(), expected_of(tpm, policy=policy)) == set()
 

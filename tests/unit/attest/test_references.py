@@ -1,6 +1,6 @@
-from reconciler.model.policy import FirmwareReference
-from tests.support.appraisals import MEASUREMENTS, booted, codes_of, expected_of, policy_with, rejected
-from tests.support.softtpm import DEFAULT_PCRS, SoftTpm
+from reconciler.model.policy import FirmwareReference, NodeReference
+from tests.support.appraisals import ALL_PCRS, MEASUREMENTS, booted, codes_of, expected_of, policy_with, rejected
+from tests.support.softtpm import DEFAULT_PCRS, Challenge, SoftTpm
 
 OTHER = "ab" * 32
 
@@ -42,5 +42,23 @@ def test_a_reference_to_a_pcr_that_is_not_quoted_is_refused() -> None:
     tpm = booted()
     assert 6 not in DEFAULT_PCRS
     policy = policy_with(firmware=(reference(pcr6=(tpm.pcrs[6].hex(),)),))
-    (reason,) = rejected(tpm.evidence(), expected_of(tpm, policy=policy)).reasons
-    assert (reason.code, reason.pcr) == ("FirmwarePcrNotQuoted", 6)
+    reasons = rejected(tpm.evidence(), expected_of(tpm, policy=policy)).reasons
+    assert [reason.code for reason in reasons] == ["PolicyIncomplete", "FirmwareMismatch"]
+    assert (reasons[1].pcr, reasons[1].found) == (6, "no value")
+
+
+def test_one_nodes_pcr_1_is_held_against_its_own_value() -> None:
+    tpm = booted()
+    own = NodeReference(node="n1", pcrs={"1": (tpm.pcrs[1].hex(),)})
+    policy = policy_with(pcrs=ALL_PCRS, nodes=(own,))
+    asked = Challenge(pcrs=ALL_PCRS)
+    assert codes_of(tpm.evidence(asked), expected_of(tpm, policy=policy)) == set()
+    other = policy_with(pcrs=ALL_PCRS, nodes=(NodeReference(node="n1", pcrs={"1": (OTHER,)}),))
+    (reason,) = rejected(tpm.evidence(asked), expected_of(tpm, policy=other)).reasons
+    assert (reason.code, reason.pcr, reason.expected) == ("FirmwareMismatch", 1, OTHER)
+
+
+def test_a_node_that_a_policy_with_nodes_does_not_name_is_refused() -> None:
+    tpm = booted()
+    stranger = NodeReference(node="n2", pcrs={"0": (tpm.pcrs[0].hex(),)})
+    assert codes_of(tpm.evidence(), expected_of(tpm, policy=policy_with(nodes=(stranger,)))) == {"NodeReferenceMissing"}

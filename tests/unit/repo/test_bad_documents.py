@@ -233,7 +233,14 @@ FIELD_MISTAKES = [
         "BadValue",
         "last is smaller than first",
     ),
-    Mistake("PCR missing from a policy", changed(POLICY, "0, 1, ", ""), f"{POLICY}:5:3", "BadValue", "pcrs lacks 0"),
+    Mistake(
+        "PCR missing from a policy",
+        changed(POLICY, "0, 1, ", ""),
+        f"{POLICY}:5:3",
+        "PolicyIncomplete",
+        "pcrs lacks 0",
+        "never trusted",
+    ),
     Mistake(
         "bad key of a mapping",
         changed(POLICY, "  image", '  firmware: [{profile: x, pcrs: {"9": [' + "a" * 64 + "]}}]\n  image"),

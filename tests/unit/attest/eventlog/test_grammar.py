@@ -2,9 +2,9 @@ from collections.abc import Callable
 
 import pytest
 
-from reconciler.attest.eventlog.grammar import check_grammar, find_secure_boot
+from reconciler.attest.eventlog.grammar import check_grammar
 from reconciler.attest.eventlog.log import parse_event_log, replay
-from reconciler.model.policy import SecureBoot
+from reconciler.model.facts import FactAssertion
 from tests.support import firmware
 from tests.support.appraisals import booted, codes_of, expected_of, policy_with, rejected
 from tests.support.firmware import (
@@ -117,39 +117,13 @@ def test_a_policy_without_pcr_0_and_7_judges_neither() -> None:
     assert list(check_grammar(replayed, quoted=(4,), bank="sha256")) == []
 
 
-def fact_of(change: Callable[[Log], Log]) -> bool | None:
-    log = firmware.encode(change(firmware.firmware_events("ovmf", secure_boot=True)))
-    fact = find_secure_boot(replay(parse_event_log(log, bank="sha256")), bank="sha256")
-    return None if fact is None else fact.value
-
-
 def with_secure_boot(value: bytes, *, guid: bytes = firmware.GLOBAL) -> Callable[[Log], Log]:
     event = hashed(7, EV_EFI_VARIABLE_DRIVER_CONFIG, variable("SecureBoot", value, guid=guid))
     return lambda log: [event if b"S\0e\0c\0u\0r\0e\0B" in old.data else old for old in log]
 
 
-@pytest.mark.parametrize(
-    ("change", "value"),
-    [
-        (lambda log: log, True),
-        (with_secure_boot(b"\0"), False),
-        (with_secure_boot(b""), None),
-        (with_secure_boot(b"\2"), None),
-        (with_secure_boot(b"\1\1"), None),
-        (with_secure_boot(b"\1", guid=firmware.SECURITY_DATABASE), None),
-        (lambda log: [*log, hashed(7, EV_EFI_VARIABLE_DRIVER_CONFIG, variable("SecureBoot", b"\1"))], None),
-        (lambda log: [change_digest(event) for event in log], None),
-        (lambda log: [hashed(7, EV_EFI_VARIABLE_DRIVER_CONFIG, b"no variable"), *log], True),
-    ],
-)
-def test_secure_boot_is_a_fact_only_where_one_verified_event_says_so(
-    change: Callable[[Log], Log], value: object
-) -> None:
-    assert fact_of(change) is value
-
-
-def test_secure_boot_that_no_event_proves_is_rejected_where_it_is_required() -> None:
+def test_secure_boot_that_no_event_proves_is_rejected_where_it_is_asserted() -> None:
     tpm = measured(with_secure_boot(b"\2"))
-    expectation = expected_of(tpm, policy=policy_with(secure_boot=SecureBoot.REQUIRED))
+    expectation = expected_of(tpm, policy=policy_with(facts=(FactAssertion(fact="secureBoot", equals=True),)))
     codes = [reason.code for reason in rejected(tpm.evidence(), expectation).reasons]
-    assert codes == ["VariableMalformed", "SecureBootUnproven"]
+    assert codes == ["VariableMalformed", "FactAmbiguous"]
