@@ -6,11 +6,14 @@ from typing import Any
 
 from reconciler.attest.explain import explain as explain_reasons
 from reconciler.attest.verdict import Reason
-from reconciler.cli.archive import read_records
+from reconciler.cli import divergence
+from reconciler.cli.archive import evidence_tip, read_records
 from reconciler.daemon.source import Sight
+from reconciler.evidence.statement import Record
 from reconciler.model.phase import Phase
 from reconciler.model.record import Event
 from reconciler.repo.git import Git
+from reconciler.repo.reader import EvidenceReader
 
 
 def document(git: Git, sight: Sight, node: str) -> dict[str, Any]:
@@ -26,11 +29,21 @@ def document(git: Git, sight: Sight, node: str) -> dict[str, Any]:
         "causes": list(rejections[-1].causes) if rejections and phase is Phase.REJECTED else [],
         "clear": rejections[-1].sequence if rejections and phase is Phase.REJECTED else None,
         "verdict": judged[-1].appraisal.verdict if judged and judged[-1].appraisal else None,
+        "divergence": _divergence(git, sight, node, records),
         "records": [
             {"sequence": r.sequence, "at": r.recorded_at.isoformat(), "event": r.event.value, "commit": r.commit}
             for r in own[-10:]
         ],
     }
+
+
+def _divergence(git: Git, sight: Sight, node: str, records: list[Record]) -> dict[str, Any] | None:
+    tip = evidence_tip(git, sight.desired.repository.spec.evidence.branch)
+    if tip is None:
+        return None
+    profiles = {name: each.spec.firmware.profile for name, each in sight.desired.nodes.items()}
+    blob = EvidenceReader(git, commit=tip).blob
+    return divergence.compare(records, node=node, blob=blob, profiles=profiles)
 
 
 def _phase(own: list[Any]) -> Phase:
@@ -55,7 +68,9 @@ def text(found: dict[str, Any]) -> str:
         lines += ["", f"last verdict: {verdict['verdict']} ({verdict['ear.status']}), commit {verdict['commit'][:12]}"]
         reasons = tuple(Reason(**reason) for reason in verdict.get("reasons", ()))
         if reasons:
-            lines += ["", explain_reasons(reasons)]
+            lines += ["", explain_reasons(reasons).rstrip("\n")]
+    if found["divergence"]:
+        lines += ["", *divergence.text(found["divergence"])]
     lines += ["", "records", *(f"  {r['sequence']:>4}  {r['at'][:19]}  {r['event']}" for r in found["records"])]
     if found["clear"]:
         hint = f"hint: mend the machine, then set spec.cleared: {found['clear']} in site/nodes/{found['node']}.yaml"

@@ -260,6 +260,9 @@ def test_10_explain_names_the_pcr_the_event_and_both_digests(story: Story) -> No
     assert reasons[0]["event"] > 0
     for part in ("PCR 4", str(reasons[0]["event"]), reasons[0]["expected"], reasons[0]["found"]):
         assert part in text
+    assert found["divergence"]["compared"]["node"] in {"n1", "n2"}
+    assert found["divergence"]["first"]["found"]["digest"] != found["divergence"]["first"]["expected"]["digest"]
+    assert "against a good boot" in text
 
 
 def test_11_a_commit_that_removes_the_enclave_frees_its_nodes_and_rotates_its_keys(story: Story) -> None:
