@@ -237,6 +237,21 @@ def test_08_a_second_reconcile_plans_nothing_and_touches_nothing(story: Story) -
     assert (story.tip(), lifecycle.port_vlans(story.state)) == before
 
 
+def test_08b_a_stricter_policy_says_beforehand_whom_it_would_reject(story: Story) -> None:
+    unchanged = story.ringfence("policy", "check", "--repo", str(story.repository), "-o", "json")
+    assert unchanged.returncode == 0, unchanged.stdout + unchanged.stderr
+    assert {(row["node"], row["fate"]) for row in json.loads(unchanged.stdout)} == {("n1", "stays"), ("n2", "stays")}
+    policy = story.repository / "policies/measured-boot.yaml"
+    before = policy.read_text()
+    policy.write_text(before.replace("  facts:\n", "  facts:\n    - {fact: secureBoot, equals: true}\n"))
+    stricter = story.ringfence("policy", "check", "measured-boot", "--repo", str(story.repository))
+    policy.write_text(before)
+    assert stricter.returncode == 1, stricter.stderr
+    assert "n1 (blue) rejected" in stricter.stdout
+    assert "n2 (blue) rejected" in stricter.stdout
+    assert "secureBoot" in stricter.stdout
+
+
 def test_09_a_changed_image_ends_rejected_parked_and_without_a_key(story: Story) -> None:
     tamper.tamper_image(story.state, "n3")
     story.edit("count: 2", "count: 3")
