@@ -23,10 +23,11 @@ app = typer.Typer(
 
 
 def _assemble() -> None:
-    from reconciler.cli import evidence, image, lab, operate, repository
+    from reconciler.cli import evidence, image, inspect, lab, operate, repository
 
     app.add_typer(lab.app, name="lab")
     app.add_typer(image.app, name="image")
+    app.add_typer(inspect.app, name="inspect")
     for module in (repository, operate, evidence):
         for command in module.COMMANDS:
             app.command()(command)
