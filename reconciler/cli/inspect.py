@@ -23,6 +23,7 @@ _FAILED = 3
 @app.command()
 def eventlog(
     file: Annotated[Path, typer.Argument(help="A TCG event log, as the kernel gives it out.")],
+    *,
     output: OutputOption = Output.TEXT,
     facts: Annotated[
         bool, typer.Option("--facts", help="Say which facts the log would prove if it is quoted.")
@@ -105,6 +106,7 @@ def ima(
 @app.command()
 def ek(
     file: Annotated[Path, typer.Argument(help="An EK certificate: PEM, DER or the content of its NV index.")],
+    *,
     roots: Annotated[list[Path] | None, typer.Option(help="Roots of TPM makers: a file or a folder.")] = None,
     intermediates: Annotated[list[Path] | None, typer.Option(help="Intermediates: a file or a folder.")] = None,
     crls: Annotated[list[Path] | None, typer.Option(help="Revocation lists: a file or a folder.")] = None,

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from reconciler.attest.endorsement.anchors import Problem, read_anchors
 from reconciler.attest.endorsement.inspection import EkReport, ShownEk, inspect_ek
-from reconciler.attest.explain import explain
 from reconciler.attest.tpm.inspection import Check
 from reconciler.attest.verdict import Reason
 from reconciler.cli.inspect_input import read_file, read_files, refused
-from reconciler.cli.printable import pairs, printable, table
+from reconciler.cli.inspect_text import pairs, reason_lines, table
+from reconciler.cli.printable import printable
 
 _EK = "name an EK certificate: PEM, DER, or what tpm2_nvread or tpm2_getekcertificate writes"
 _STORE = "name certificates of TPM makers, PEM bundles or DER, or a folder of them"
@@ -57,14 +57,15 @@ def read_ek(files: EkFiles, *, at: datetime) -> EkView:
         named = ", ".join(map(str, files.roots))
         raise refused(named, "holds no certificate that can be read", hint=_STORE, reason="FileMalformed")
     report = inspect_ek(data, roots=pools[0], intermediates=pools[1], crls=pools[2], at=at)
-    if report.ek is None:
+    ek = report.ek
+    if ek is None:
         raise refused(files.ek, report.reasons[0].message, hint=_EK, reason="FileMalformed")
     names = {"root": list(roots), "intermediate": list(intermediates)}
     # Without roots there is nothing that could have issued it, which is no fault of the certificate.
     reasons = tuple(one for one in report.reasons if files.roots or one.code != _NO_ISSUER)
     problems = tuple(_named(one, names=names) for one in report.problems)
     report = replace(report, reasons=reasons, problems=problems)
-    return EkView(ek=report.ek, report=report, check=_outcome(reasons, has_roots=bool(files.roots)))
+    return EkView(ek=ek, report=report, check=_outcome(reasons, has_roots=bool(files.roots)))
 
 
 def _outcome(reasons: Sequence[Reason], *, has_roots: bool) -> Check:
@@ -102,9 +103,7 @@ def ek_text(view: EkView) -> str:
     for one in report.lists:
         until = "no date" if one.next_update is None else f"{one.next_update:%Y-%m-%d}"
         lines.append(f"revocation list consulted: {printable(one.issuer, width=_NAME)}, next due {until}")
-    if report.reasons:
-        lines += ["", "What speaks against it:"]
-        lines += [f"  {printable(line)}" for line in explain(report.reasons).splitlines()]
+    lines += reason_lines(report.reasons)
     if report.remarks or report.problems:
         lines.append("")
     lines += [f"note: {printable(remark)}" for remark in report.remarks]
@@ -114,7 +113,7 @@ def ek_text(view: EkView) -> str:
 
 def _end(view: EkView) -> str:
     at = view.report.judged_at
-    when = "" if at is None else f" at {at.isoformat()}"
+    when = "" if at is None else f", judged at {at.isoformat()}"
     match view.check:
         case Check.OK:
             return f"It chains to a root that was given, and nothing speaks against it{when}."

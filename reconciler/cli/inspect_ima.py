@@ -7,7 +7,8 @@ from typing import Any
 
 from reconciler.attest.ima.replay import IMA_PCR
 from reconciler.cli.inspect_input import parse_hex, refused
-from reconciler.cli.printable import pairs, printable, table
+from reconciler.cli.inspect_text import pairs, table
+from reconciler.cli.printable import printable
 
 _BANKS = {20: "sha1", 32: "sha256", 48: "sha384", 64: "sha512"}
 _TITLES = ("entry", "pcr", "template", "hash ok", "digest", "path")

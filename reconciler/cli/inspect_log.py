@@ -18,7 +18,8 @@ from reconciler.attest.facts.collect import collect_facts
 from reconciler.attest.facts.document import facts_text
 from reconciler.attest.facts.values import Facts
 from reconciler.cli.inspect_input import refused
-from reconciler.cli.printable import pairs, printable, table
+from reconciler.cli.inspect_text import pairs, table
+from reconciler.cli.printable import printable
 from reconciler.model.facts import Family, Overlay
 
 _DEFAULT_BANK = "sha256"
@@ -27,8 +28,9 @@ _DESCRIPTION = 64
 _FACT = 200
 _TITLES = ("event", "pcr", "type", "digest", "of data", "description")
 _LEGEND = (
-    "of data: whether the digest is that of the data beside it. It is not for firmware and programs, whose content",
-    "is not in the log, and - for events that are never extended. Types and descriptions are the log's own words.",
+    "of data: yes if the digest is that of the event's data. No is usual for firmware, programs and boot variables,",
+    "which logs do not hold as they were measured; - stands for events that are never extended. Nothing vouches for",
+    "types and descriptions.",
 )
 _ALONE = "A log alone proves nothing: compare these values with quoted ones."
 

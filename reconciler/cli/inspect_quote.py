@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.attest.algorithms import BANK_NAMES
-from reconciler.attest.explain import explain
 from reconciler.attest.tpm.attestation import ATTEST_QUOTE, Quote, parse_quote
 from reconciler.attest.tpm.inspection import Check, QuoteReport, inspect_quote, load_key
 from reconciler.attest.tpm.pcr_files import parse_pcr_values
 from reconciler.attest.tpm.selection import Values
 from reconciler.attest.tpm.signature import parse_signature
 from reconciler.cli.inspect_input import parse_hex, parsing, read_file, refused
-from reconciler.cli.printable import pairs, printable, table
+from reconciler.cli.inspect_text import pairs, reason_lines, table
 
 _AK = "name the attestation key: PEM, TPM2B_PUBLIC or TPMT_PUBLIC, as tpm2_createak -u or tpm2_readpublic -o writes it"
 _MESSAGE = "name the quote itself (TPMS_ATTEST), as tpm2_quote -m writes it"
@@ -25,7 +24,6 @@ _SIGNATURE = "name the signature in the TPM's form (TPMT_SIGNATURE), as tpm2_quo
 _PCRS = "name PCR values: tpm2_quote -o with -F serialized, JSON by bank and number, or lines of tpm2_pcrread"
 _NONCE = "name a file that holds the bytes of the nonce and nothing else, not even a newline"
 _MAX_NONCE = 64
-_SHORT = 72
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +77,7 @@ def is_held(report: QuoteReport, *, has_nonce: bool, has_pcrs: bool) -> bool:
 def quote_text(report: QuoteReport, *, nonce: bytes | None) -> str:
     """Return the report for a terminal; ``nonce`` is what was asked for, if anything was."""
     lines = [*pairs(_said(report.quote)), "", *table(_checks(report), titles=("check", "outcome", "how"))]
-    if report.reasons:
-        lines += ["", "What speaks against it:"]
-        lines += [f"  {printable(line)}" for line in explain(report.reasons).splitlines()]
+    lines += reason_lines(report.reasons)
     if nonce is not None and nonce.rstrip(b"\r\n") != nonce and report.nonce is Check.FAILED:
         lines += ["", "The nonce that was given ends with a newline, which counts; a nonce file must not have one."]
     left = ", ".join(report.unchecked)
@@ -97,7 +93,7 @@ def _said(quote: Quote) -> list[tuple[str, str | None]]:
     return [
         ("type", "quote" if is_quote else f"another attestation, 0x{quote.kind:04x}"),
         ("magic", f"{quote.magic:08x}"),
-        ("qualified signer", printable(quote.qualified_signer.hex(), width=_SHORT)),
+        ("qualified signer", quote.qualified_signer.hex()),
         ("nonce", quote.extra_data.hex() or "empty"),
         ("clock", f"{clock.clock} ms, {state}, {clock.reset_count} resets, {clock.restart_count} restarts"),
         ("firmware version", f"{clock.firmware_version:016x}"),
@@ -123,12 +119,12 @@ def _checks(report: QuoteReport) -> list[tuple[str, str, str]]:
     about = {code for code in (reason.code for reason in report.reasons) if code.startswith("Ak")}
     key = Check.NOT_CHECKED if report.name is None else Check.FAILED if about else Check.OK
     named = "a PEM file has no attributes" if report.name is None else f"name {report.name.hex()}"
-    given = "with what was given"
+    without = "none were given" if report.quote.kind == ATTEST_QUOTE else "only a quote has them"
     return [
         ("signature", report.signature, f"{report.scheme}, {report.hash}, {by}"),
-        ("attestation key", key, printable(named, width=_SHORT)),
-        ("nonce", report.nonce, "none was given" if report.nonce is Check.NOT_CHECKED else given),
-        ("PCR values", report.values, "none were given" if report.values is Check.NOT_CHECKED else given),
+        ("attestation key", key, named),
+        ("nonce", report.nonce, "none was given" if report.nonce is Check.NOT_CHECKED else "against the one given"),
+        ("PCR values", report.values, without if report.values is Check.NOT_CHECKED else "against those given"),
         ("clock", Check.NOT_CHECKED, "needs an earlier quote"),
         ("qualified signer", Check.NOT_CHECKED, "needs the endorsement key"),
     ]

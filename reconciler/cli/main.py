@@ -44,7 +44,7 @@ def main() -> None:
     except RingfenceError as error:
         if debug:
             raise
-        from reconciler.cli.render import error_lines
+        from reconciler.cli.error_text import error_lines
 
         print("\n".join(error_lines(error)), file=sys.stderr)
         sys.stdout.flush()
