@@ -23,6 +23,7 @@ _EK = "name an EK certificate: PEM, DER, or what tpm2_nvread or tpm2_getekcertif
 _STORE = "name certificates of TPM makers, PEM bundles or DER, or a folder of them"
 _LISTS = "name revocation lists, PEM or DER, or a folder of them"
 _SOURCE = re.compile(r"(root|intermediate) ([0-9]+)(.*)", re.DOTALL)
+_LIST = re.compile(r"list ([0-9]+) of trust/ek-crls (.*)", re.DOTALL)
 _NO_ISSUER = "EkIssuerUnknown"
 _NAME = 96
 
@@ -62,7 +63,8 @@ def read_ek(files: EkFiles, *, at: datetime) -> EkView:
         raise refused(files.ek, report.reasons[0].message, hint=_EK, reason="FileMalformed")
     names = {"root": list(roots), "intermediate": list(intermediates)}
     # Without roots there is nothing that could have issued it, which is no fault of the certificate.
-    reasons = tuple(one for one in report.reasons if files.roots or one.code != _NO_ISSUER)
+    told = tuple(_placed(one, names=list(crls)) for one in report.reasons)
+    reasons = tuple(one for one in told if files.roots or one.code != _NO_ISSUER)
     problems = tuple(_named(one, names=names) for one in report.problems)
     report = replace(report, reasons=reasons, problems=problems)
     return EkView(ek=ek, report=report, check=_outcome(reasons, has_roots=bool(files.roots)))
@@ -80,6 +82,12 @@ def _named(problem: Problem, *, names: dict[str, list[str]]) -> Problem:
     if match is None:
         return problem
     return replace(problem, source=names[match[1]][int(match[2]) - 1] + match[3])
+
+
+def _placed(reason: Reason, *, names: list[str]) -> Reason:
+    """Return ``reason`` with the file's name in place of a revocation list's number in the state repository."""
+    match = _LIST.fullmatch(reason.message)
+    return reason if match is None else replace(reason, message=f"{names[int(match[1]) - 1]} {match[2]}")
 
 
 def is_refused(view: EkView) -> bool:

@@ -22,7 +22,7 @@ def pcr10_values(texts: Sequence[str]) -> dict[str, dict[int, bytes]]:
     hint = "give each value in 40, 64, 96 or 128 hexadecimal digits, one a bank"
     values: dict[str, dict[int, bytes]] = {}
     for text in texts:
-        value = parse_hex(text, option="--pcr10")
+        value = parse_hex(text, option="--pcr10", hint=hint, limit=max(_BANKS))
         bank = _BANKS.get(len(value))
         if bank is None:
             message = f"has {len(value)} bytes, which are no value of any bank"

@@ -22,8 +22,6 @@ MAX_FILE = 64 << 20
 MAX_FILES = 4096
 """How many files of a folder are read."""
 
-_MAX_NONCE = 64
-
 
 def read_file(path: Path, *, hint: str, limit: int = MAX_FILE) -> bytes:
     """Return the content of ``path``: one byte at least, ``limit`` at most; or raise InputError with ``hint``."""
@@ -89,9 +87,10 @@ def parsing(path: Path | str, *, hint: str) -> Iterator[None]:
         raise refused(path, str(error), hint=hint, reason="FileMalformed") from None
 
 
-def parse_hex(text: str, *, option: str, limit: int = _MAX_NONCE) -> bytes:
+def parse_hex(text: str, *, option: str, hint: str, limit: int) -> bytes:
     """Return the bytes that ``text`` gives in hexadecimal digits: one at least, ``limit`` at most."""
-    hint = "give two hexadecimal digits a byte, such as 0123abcd"
+    if not text:
+        raise refused(option, "is empty", hint=hint, reason="OptionInvalid")
     try:
         # Spaces, which fromhex takes, are no digits.
         value = bytes.fromhex(text if text.isalnum() else "-")

@@ -23,6 +23,7 @@ _MESSAGE = "name the quote itself (TPMS_ATTEST), as tpm2_quote -m writes it"
 _SIGNATURE = "name the signature in the TPM's form (TPMT_SIGNATURE), as tpm2_quote -s writes it without -f plain"
 _PCRS = "name PCR values: tpm2_quote -o with -F serialized, JSON by bank and number, or lines of tpm2_pcrread"
 _NONCE = "name a file that holds the bytes of the nonce and nothing else, not even a newline"
+_HEX = "give two hexadecimal digits a byte, such as 0123abcd; name a file of other bytes with --nonce-file"
 _MAX_NONCE = 64
 
 
@@ -43,7 +44,7 @@ def nonce_of(text: str | None, *, file: Path | None) -> bytes | None:
         raise refused("--nonce", "stands beside --nonce-file", hint=hint, reason="OptionInvalid")
     if file is not None:
         return read_file(file, hint=_NONCE, limit=_MAX_NONCE)
-    return None if text is None else parse_hex(text, option="--nonce", limit=_MAX_NONCE)
+    return None if text is None else parse_hex(text, option="--nonce", hint=_HEX, limit=_MAX_NONCE)
 
 
 def read_quote(files: QuoteFiles, *, nonce: bytes | None) -> QuoteReport:
