@@ -42,7 +42,7 @@ def read_files(paths: Sequence[Path], *, hint: str) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     left = MAX_FILE
     for given in paths:
-        for path in _files_of(given, hint=hint) if given.is_dir() else [given]:
+        for path in _files_of(given, hint=hint):
             content = read_file(path, hint=hint, limit=left)
             left -= len(content)
             found[printable(str(path))] = content
@@ -50,7 +50,10 @@ def read_files(paths: Sequence[Path], *, hint: str) -> dict[str, bytes]:
 
 
 def _files_of(folder: Path, *, hint: str) -> list[Path]:
+    """Return the files in ``folder``, or itself if it is none."""
     try:
+        if not folder.is_dir():
+            return [folder]
         found = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     except OSError as error:
         raise refused(folder, _why(error), hint=hint) from None
