@@ -23,11 +23,8 @@ app = typer.Typer(
 
 
 def _assemble() -> None:
-    from reconciler.cli import evidence, image, lab, operate, policy, repository
+    from reconciler.cli import evidence, operate, repository
 
-    app.add_typer(lab.app, name="lab")
-    app.add_typer(image.app, name="image")
-    app.add_typer(policy.app, name="policy")
     for module in (repository, operate, evidence):
         for command in module.COMMANDS:
             app.command()(command)
@@ -44,7 +41,7 @@ def main() -> None:
     except RingfenceError as error:
         if debug:
             raise
-        from reconciler.cli.render import error_lines
+        from reconciler.cli.error_text import error_lines
 
         print("\n".join(error_lines(error)), file=sys.stderr)
         sys.stdout.flush()

@@ -60,6 +60,7 @@ def plan(
 ) -> None:
     """Show what reconcile would do. Nothing is touched."""
     from reconciler.cli import render
+    from reconciler.cli.error_text import error_lines
 
     with _open(repo, settings) as workshop:
         sight = workshop.source.refresh()
@@ -72,7 +73,7 @@ def plan(
         case Form.JSON:
             typer.echo(json.dumps(draft.plan.to_json(), indent=2))
     for refusal in sight.refusals:
-        typer.echo("\n".join(render.error_lines(refusal)), err=True)
+        typer.echo("\n".join(error_lines(refusal)), err=True)
     if sight.refusals:
         raise typer.Exit(sight.refusals[0].exit_code)
     if detailed_exitcode and not draft.plan.is_empty():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from reconciler.cli.error_text import error_lines
 from reconciler.cli.words import describe
 from reconciler.daemon.source import Sight
-from reconciler.errors.taxonomy import InputError, RingfenceError
+from reconciler.errors.taxonomy import RingfenceError
 from reconciler.execute.outcome import Blocked, Done, Failed, Outcome, Waiting
 from reconciler.execute.passes import Draft
 from reconciler.model.desired import DesiredState
@@ -61,18 +62,6 @@ def _by_subject(actions: Iterable[Action]) -> list[tuple[str, list[Action]]]:
 def _remarks(plan: Plan) -> list[str]:
     drift = [f"drift: {d.subject} should be {d.expected}, and is {d.found}" for d in plan.drift]
     return drift + [f"problem: {p.subject}: {p.message}" for p in plan.problems]
-
-
-def error_lines(error: RingfenceError) -> list[str]:
-    """Return what is said of ``error`` on standard error."""
-    findings = error.findings if isinstance(error, InputError) else ()
-    if not findings:
-        return [f"error: {error}"] + ([f"hint: {error.hint}"] if error.hint else [])
-    lines: list[str] = []
-    for finding in findings:
-        lines.append(f"error: {finding.place}: {finding.message} [{finding.code}]")
-        lines += [f"hint: {finding.hint}"] if finding.hint else []
-    return lines
 
 
 class Progress:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.cli.render import Progress, error_lines, plan_markdown, plan_text
+from reconciler.cli.error_text import error_lines
+from reconciler.cli.render import Progress, plan_markdown, plan_text
 from reconciler.cli.words import describe
 from reconciler.daemon.source import Sight
 from reconciler.errors.taxonomy import DeviceError, Finding, InputError, TrustError
