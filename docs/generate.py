@@ -138,11 +138,12 @@ def _against(code: Code) -> str:
 
 
 def _looking(name: str) -> list[str]:
-    further = ",\nand the first event at which the boot went another way than a good one"
-    shown = "`ringfence explain node/NAME` shows what was expected and found"
+    further = (
+        ",\nand the first event at which the boot went another way than a good one" if _check(name) in _BY_BOOT else ""
+    )
     return [
         "",
-        f"{shown}{further if _check(name) in _BY_BOOT else ''}.",
+        f"`ringfence explain node/NAME` shows what was expected and found{further}.",
         "[Clearing a rejection](../operations.md#clearing-a-rejection) says how a node joins again.",
     ]
 

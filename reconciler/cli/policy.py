@@ -1,4 +1,4 @@
-"""The commands around appraisal policies: read one that another verifier uses."""
+"""The commands around appraisal policies: try one, suggest one, read one that another verifier uses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from reconciler.cli.operate import Output
+from reconciler.cli.policy_check import check
+from reconciler.cli.policy_suggest import suggest
 
 app = typer.Typer(help="Appraisal policies: what evidence must show.", no_args_is_help=True)
+app.command()(check)
+app.command()(suggest)
 OutputOption = Annotated[Output, typer.Option("--output", "-o")]
 
 IMA_PCRS = tuple(range(11))
@@ -35,9 +39,9 @@ def import_policy(
     from reconciler.attest.ima.keylime import MAX_POLICY, import_runtime_policy
     from reconciler.repo.documents import MAX_FILE_BYTES
 
-    data = _read(file, limit=MAX_POLICY, reason="PolicyUnreadable", hint="name a Keylime runtime policy")
+    data = read_bounded(file, limit=MAX_POLICY, reason="PolicyUnreadable", hint="name a Keylime runtime policy")
     hint = "name a public key or certificate in PEM"
-    pem = _read(key, limit=MAX_FILE_BYTES, reason="PolicyKeyUnusable", hint=hint) if key else None
+    pem = read_bounded(key, limit=MAX_FILE_BYTES, reason="PolicyKeyUnusable", hint=hint) if key else None
     section, notes = import_runtime_policy(data, key=pem)
     found = document(name, section)
     shown = json.dumps(found, indent=2) + "\n" if output is Output.JSON else policy_yaml(found)
@@ -118,7 +122,7 @@ def _item(text: str) -> Iterator[str]:
         yield f"      - {quoted(text)}"
 
 
-def _read(path: Path, *, limit: int, reason: str, hint: str) -> bytes:
+def read_bounded(path: Path, *, limit: int, reason: str, hint: str) -> bytes:
     """Return the content of ``path``, one byte more than ``limit`` at most; InputError if it cannot be read."""
     from reconciler.errors.taxonomy import InputError
 

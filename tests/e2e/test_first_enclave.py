@@ -26,6 +26,12 @@ pytestmark = pytest.mark.lab
 PROJECT = Path(__file__).parents[2]
 BLUE = "tenants/blue/enclaves/blue.yaml"
 SERVICE = "10.20.0.10"
+MORE_POLICY = f"""\
+  facts:
+    - {{fact: exitBootServices, equals: true}}
+  ima: # The kernel itself measured nothing but its boot aggregate; whatever else it measures is refused.
+    digests: {{/never/measured: ["sha256:{"0" * 64}"]}}
+"""
 COMMAND = [sys.executable, "-m", "reconciler.cli.main"]
 PARKED = 999
 ENCLAVE = 200
@@ -151,6 +157,13 @@ def test_03_an_image_is_built_and_declared(story: Story) -> None:
     image = json.loads(built.stdout)
     assert image["size"] < 40_000_000
     assert hashlib.sha256(Path(image["path"]).read_bytes()).hexdigest() == image["digest"].removeprefix("sha256:")
+    policy = story.repository / "policies/measured-boot.yaml"
+    text = (
+        policy.read_text()
+        .rstrip()
+        .replace("[0, 1, 2, 3, 4, 5, 7, 9, 11, 12]", "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]")
+    )
+    policy.write_text(f"{text}\n{MORE_POLICY}")
     declared = story.ringfence("image", "predict", image["path"])
     (story.repository / "images/worker.yaml").write_text(declared.stdout)
     subprocess.run(["cp", "-r", str(PROJECT / "examples/blue/tenants"), str(story.repository)], check=True, timeout=10)
@@ -222,6 +235,21 @@ def test_08_a_second_reconcile_plans_nothing_and_touches_nothing(story: Story) -
     assert json.loads(story.inside("plan", "-o", "json").stdout)["actions"] == []
     assert story.inside("reconcile").returncode == 0
     assert (story.tip(), lifecycle.port_vlans(story.state)) == before
+
+
+def test_08b_a_stricter_policy_says_beforehand_whom_it_would_reject(story: Story) -> None:
+    unchanged = story.ringfence("policy", "check", "--repo", str(story.repository), "-o", "json")
+    assert unchanged.returncode == 0, unchanged.stdout + unchanged.stderr
+    assert {(row["node"], row["fate"]) for row in json.loads(unchanged.stdout)} == {("n1", "stays"), ("n2", "stays")}
+    policy = story.repository / "policies/measured-boot.yaml"
+    before = policy.read_text()
+    policy.write_text(before.replace("  facts:\n", "  facts:\n    - {fact: secureBoot, equals: true}\n"))
+    stricter = story.ringfence("policy", "check", "measured-boot", "--repo", str(story.repository))
+    policy.write_text(before)
+    assert stricter.returncode == 1, stricter.stderr
+    assert "n1 (blue) rejected" in stricter.stdout
+    assert "n2 (blue) rejected" in stricter.stdout
+    assert "secureBoot" in stricter.stdout
 
 
 def test_09_a_changed_image_ends_rejected_parked_and_without_a_key(story: Story) -> None:

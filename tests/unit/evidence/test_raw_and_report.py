@@ -87,6 +87,16 @@ def test_rejection_says_every_reason_and_no_ephemeral_key() -> None:
     assert all(reason["code"] and None not in reason.values() for reason in document["reasons"])
 
 
+def test_a_verdict_says_what_weakens_it_and_what_its_endorsement_was_trusted_by() -> None:
+    tpm = booted()
+    document = describe(appraise(tpm.evidence(Challenge()), expectation=expected_of(tpm)))
+    assert (document["weakenings"], document["workarounds"]) == ([], [])
+    assert len(document["endorsement"]["path"]) == 2
+    assert document["endorsement"]["revocation_lists"] == []
+    forged = describe(appraise(tpm.evidence(Challenge(), lie=Lie.FORGED_EK), expectation=expected_of(tpm)))
+    assert "endorsement" not in forged
+
+
 def test_equal_verdicts_give_equal_bytes() -> None:
     tpm = booted()
     evidence = tpm.evidence(Challenge(), lie=Lie.EMPTY_LOG)
