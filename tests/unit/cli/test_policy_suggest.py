@@ -26,7 +26,7 @@ def test_the_boot_that_a_policy_was_suggested_by_satisfies_it(words: list[str]) 
     assert done.exit_code == 0, done.output
     (raw,), findings = parse_documents(done.output.encode(), path="policies/good.yaml")
     assert list(findings) == []
-    policy = AppraisalPolicy.model_validate_json(json.dumps(raw.data))
+    policy = AppraisalPolicy.model_validate_json(json.dumps(raw.value))
     replayed = replay_log(LOG.read_bytes(), bank="sha256")
     facts = collect_facts(replayed, family=Family.UEFI, quoted=policy.spec.pcrs, bank="sha256")
     asserted = {assertion.fact for assertion in policy.spec.facts}
