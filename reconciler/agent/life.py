@@ -108,7 +108,7 @@ class Life:
         deadline = time.monotonic() + _ADMISSION_DEADLINE_S
         while time.monotonic() < deadline:
             try:
-                lease = self._network.obtain()
+                lease = self._network.obtain(tries=1)
             except TransientError:
                 continue  # the port is being moved; udhcpc has waited long enough by itself
             if lease.network != airlock.network:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from reconciler.errors.taxonomy import DeviceError, TransientError, cut
 
+TRIES = 4
 _DHCP_DEADLINE_S = 20.0
 _COMMAND_DEADLINE_S = 10.0
 _LEASE_SCRIPT = """#!{busybox} sh
@@ -45,8 +46,12 @@ class Lease:
 class Network(Protocol):
     """The node's one cable."""
 
-    def obtain(self) -> Lease:
-        """Ask where the node is now and take its place there; TransientError where nobody answers."""
+    def obtain(self, *, tries: int = TRIES) -> Lease:
+        """Ask where the node is now and take its place there; TransientError where nobody answers.
+
+        Each message of the exchange is sent up to ``tries`` times, a second apart. An exchange that the node is moved
+        away from is only given up after all of them: while a move is expected, one try is best.
+        """
         ...
 
 
@@ -64,10 +69,10 @@ class DhcpNetwork:
         self._script.chmod(0o700)
         self._run("ip", "link", "set", self._interface, "up")
 
-    def obtain(self) -> Lease:
+    def obtain(self, *, tries: int = TRIES) -> Lease:
         """Do one DHCP exchange (see ``Network``)."""
         self._lease.unlink(missing_ok=True)
-        arguments = ("-n", "-q", "-f", "-t", "4", "-T", "1", "-i", self._interface, "-s", str(self._script))
+        arguments = ("-n", "-q", "-f", "-t", str(tries), "-T", "1", "-i", self._interface, "-s", str(self._script))
         self._run("udhcpc", *arguments, deadline_s=_DHCP_DEADLINE_S)
         if not self._lease.exists():
             raise TransientError("network", "no DHCP answer", reason="NoLease")
@@ -101,7 +106,7 @@ class FixedNetwork:
         """Take ``address/prefix`` of the service in each place, in order."""
         self._places = [ipaddress.IPv4Interface(place) for place in places]
 
-    def obtain(self) -> Lease:
+    def obtain(self, *, tries: int = TRIES) -> Lease:  # noqa: ARG002 - there is nothing to ask
         """Return the next place (see ``Network``)."""
         place = self._places.pop(0) if len(self._places) > 1 else self._places[0]
         return Lease(address=place, service=str(place.ip))
