@@ -86,7 +86,12 @@ _WORDS = tokens(
         "SecureBoot".encode("utf-16-le"), b"\0\xd8", b"kernel_cmdline: ", b"grub_cmd: ", b"sbat,1,", b"\x7f\xff\4\0",
     ]
 )  # fmt: skip
-_SCOPES = ((Family.UEFI, tuple(Overlay)[:1]), (Family.COREBOOT, ()), (Family.HEADS, ()), (Family.LINUXBOOT, tuple(Overlay)[1:]))
+_SCOPES = (
+    (Family.UEFI, tuple(Overlay)[:1]),
+    (Family.COREBOOT, ()),
+    (Family.HEADS, ()),
+    (Family.LINUXBOOT, tuple(Overlay)[1:]),
+)
 _EVENTS = (*PLAIN, _WORDS)
 
 

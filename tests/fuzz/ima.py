@@ -48,9 +48,30 @@ SEEDS = (
     b"",
 )
 _WORDS = tokens(
-    [b"ima-ng", b"ima-sig", b"ima-buf", b"ima-ngv2", b"d-ng|n-ng|sig", b"boot_aggregate", b"sha256:", b" ", b"\n", b"ima"]
+    [
+        b"ima-ng",
+        b"ima-sig",
+        b"ima-buf",
+        b"ima-ngv2",
+        b"d-ng|n-ng|sig",
+        b"boot_aggregate",
+        b"sha256:",
+        b" ",
+        b"\n",
+        b"ima",
+    ]
 )
-_TEMPLATES = (b"ima", b"ima-ng", b"ima-sig", b"ima-buf", b"ima-ngv2", b"ima-sigv2", b"ima-modsig", b"evm-sig", b"d-ng|n")
+_TEMPLATES = (
+    b"ima",
+    b"ima-ng",
+    b"ima-sig",
+    b"ima-buf",
+    b"ima-ngv2",
+    b"ima-sigv2",
+    b"ima-modsig",
+    b"evm-sig",
+    b"d-ng|n",
+)
 
 
 def make_lines(random: Random, _data: bytes) -> bytes:

@@ -33,7 +33,9 @@ from tests.support.softtpm import ak_public_area, ek_public_area, name_of, tpm2b
 
 QUOTES = list(software_quotes().values())
 CASE = quote_over(
-    {"sha256": bank_values("sha256", (0, 4, 9))}, key=ecc_key_and_sign(curve="p256", hash_name="sha256"), hash_name="sha256"
+    {"sha256": bank_values("sha256", (0, 4, 9))},
+    key=ecc_key_and_sign(curve="p256", hash_name="sha256"),
+    hash_name="sha256",
 )
 AK = ecc_key_and_sign(curve="p256", hash_name="sha256")[0]
 PARENT = name_of(b"some parent")
@@ -75,9 +77,15 @@ PCR_FILES = (
     json.dumps({"sha256": _HEX, "sha1": {"0": "00" * 20}}).encode(),
     "".join(f"  {pcr:<2}: 0x{value.upper()}\n" for pcr, value in _HEX.items()).encode(),
     b"sha256:\n" + "".join(f"  {pcr} : 0x{value}\n" for pcr, value in _HEX.items()).encode() + b"sha1:\n",
-    struct.pack("<I", 1) + struct.pack("<HB4sx", 0xB, 3, b"\xff\0\0\0") + bytes(8 * 15) + struct.pack("<II", 1, 8) + _SLOTS,
+    struct.pack("<I", 1)
+    + struct.pack("<HB4sx", 0xB, 3, b"\xff\0\0\0")
+    + bytes(8 * 15)
+    + struct.pack("<II", 1, 8)
+    + _SLOTS,
 )
-_WORDS = tokens([b"sha256", b"sha1", b":", b"0x", b"{", b"}", b'"', b"\0", b"24", b"NaN", b"1e999", b"null", b"\\ud800"])
+_WORDS = tokens(
+    [b"sha256", b"sha1", b":", b"0x", b"{", b"}", b'"', b"\0", b"24", b"NaN", b"1e999", b"null", b"\\ud800"]
+)
 
 
 def change_field(random: Random, data: bytes) -> bytes:
@@ -134,7 +142,9 @@ def run_quote(data: bytes) -> str:
 
 def run_signature(data: bytes) -> str:
     """Judge and parse ``data`` as a signature, by keys of either kind."""
-    outcome = "".join(judged(lambda case=case: _judge(case, case.message, data)) for case in (CASE, QUOTES[0], QUOTES[3]))  # type: ignore[misc]
+    outcome = "".join(
+        judged(lambda case=case: _judge(case, case.message, data)) for case in (CASE, QUOTES[0], QUOTES[3])
+    )  # type: ignore[misc]
     parse_signature(data)
     told(inspect_quote(CASE.message, signature=data, key=AK, nonce=None, values=None).to_json())
     return outcome
