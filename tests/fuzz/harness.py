@@ -4,7 +4,7 @@
 most ``CONSTANT + factor * len(input)`` bytes; every ``MEASURED``th input and every long one is measured, because
 measuring is slow. 3. An input is done within ``DEADLINE_S``, which is generous: it finds what hangs, not what is slow.
 
-An input with an outcome that was not seen before joins the inputs that are mutated. A run is determined by its seed:
+An input that is not long and has an outcome that was not seen before joins the inputs that are mutated. A run is determined by its seed:
 time decides only where it ends.
 """
 
@@ -27,7 +27,7 @@ from typing import NoReturn
 from reconciler.errors.taxonomy import RingfenceError
 from tests.fuzz.mutate import PLAIN, Mutation, mutate, splices
 
-CONSTANT = 1 << 20
+CONSTANT = 1 << 17
 """What a target may allocate whatever the input, in bytes."""
 
 DEADLINE_S = 20
@@ -96,7 +96,7 @@ def fuzz(target: Target, *, seed: str, inputs: int | None = None, seconds: float
         data = mutate(random, chosen, random.choice(mutations))
         is_measured = tally.inputs % MEASURED == 0 or len(data) > _LONG
         outcome = _try(target, data, seed=seed, tally=tally, is_measured=is_measured)
-        if outcome not in seen and len(kept) < _MAX_KEPT:
+        if outcome not in seen and len(kept) < _MAX_KEPT and len(data) <= _LONG:
             seen.add(outcome)
             kept.append(data)
         tally.seconds, tally.kept = time.monotonic() - begin, len(seen)
