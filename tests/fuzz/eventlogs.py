@@ -10,7 +10,7 @@ from reconciler.attest.eventlog.banks import HASHES, SIZES
 from reconciler.attest.eventlog.describe import MAX_DESCRIPTION, describe_event
 from reconciler.attest.eventlog.divergence import divergences, first_divergence
 from reconciler.attest.eventlog.events import NAMES as TYPES
-from reconciler.attest.eventlog.grammar import check_grammar, find_secure_boot
+from reconciler.attest.eventlog.grammar import check_grammar
 from reconciler.attest.eventlog.inspection import inspect_log
 from reconciler.attest.eventlog.log import EventLog, LogFormat, parse_log
 from reconciler.attest.eventlog.measured import check_image, check_replay
@@ -151,7 +151,6 @@ def run_eventlog(data: bytes) -> str:
 
 def _judge(replayed: Replay) -> str:
     bank, quoted = replayed.bank, range(24)
-    find_secure_boot(replayed, bank=bank)
     found = [
         *check_grammar(replayed, quoted=quoted, bank=bank),
         *check_grammar(replayed, quoted=quoted, bank=bank, allowed=frozenset(Workaround)),
