@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test check lint types imports unit e2e conformance bench-verify schemas format clean
+.PHONY: help setup demo test check lint types imports unit e2e conformance fuzz bench-verify schemas format clean
 
 help: ## Print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -29,10 +29,10 @@ types:
 imports:
 	@$(BIN)/lint-imports --no-logo | tail -n 8
 
-unit: ## Unit, property, contract, scenario and architecture tests; branch coverage of the pure rooms at 100 %
+unit: ## Unit, property, contract, scenario, architecture and brief fuzz tests; branch coverage of the pure rooms at 100 %
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest tests/unit
-	@$(BIN)/python -m pytest --hypothesis-profile=$${PROFILE:-ci} tests/properties tests/contracts tests/scenarios tests/architecture
+	@$(BIN)/python -m pytest --hypothesis-profile=$${PROFILE:-ci} tests/properties tests/contracts tests/scenarios tests/architecture tests/fuzz
 	@$(BIN)/coverage report --include='reconciler/errors/*,reconciler/model/*,reconciler/ports/*,reconciler/attest/*,reconciler/evidence/*,reconciler/keys/*,reconciler/plan/*' --skip-covered --show-missing --fail-under=100
 
 conformance: ## Check against others' vectors (VECTORS=folder)
@@ -41,8 +41,11 @@ conformance: ## Check against others' vectors (VECTORS=folder)
 e2e: ## The end-to-end tests on the virtual metal
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/e2e
 
-bench-verify: setup ## How fast the verifier is, beside `openssl speed` on the same core (STRICT=1 fails below a bar)
-	@PYTHONPATH="$(CURDIR)" $(BIN)/python benchmarks/verify.py $(if $(STRICT),--strict)
+fuzz: setup ## Fuzz the verifier's parsers, each for ten minutes (SECONDS=600, TARGET=eventlog, SEED=…)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(TARGET)
+
+bench-verify: setup ## How fast the verifier is, beside `openssl speed` on the same core (STRICT=1 fails below a bar, LOGS=files)
+	@$(BIN)/python -m benchmarks.verify $(if $(STRICT),--strict) $(LOGS)
 
 schemas: ## Generate schemas/ again
 	@$(BIN)/ringfence schema
