@@ -29,7 +29,7 @@ types:
 imports:
 	@$(BIN)/lint-imports --no-logo | tail -n 8
 
-unit: ## Unit, property, contract, scenario and architecture tests; branch coverage of the pure rooms at 100 %
+unit: ## Unit, property, contract, scenario, architecture and brief fuzz tests; branch coverage of the pure rooms at 100 %
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest tests/unit
 	@$(BIN)/python -m pytest --hypothesis-profile=$${PROFILE:-ci} tests/properties tests/contracts tests/scenarios tests/architecture tests/fuzz
@@ -41,11 +41,11 @@ conformance: ## Check against others' vectors (VECTORS=folder)
 e2e: ## The end-to-end tests on the virtual metal
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/e2e
 
-fuzz: setup ## Fuzz the verifier's parsers (SECONDS=600 a target, TARGET=name); `make test` does it briefly
-	@PYTHONPATH="$(CURDIR)" $(BIN)/python -m tests.fuzz --seconds $${SECONDS_EACH:-600} $(TARGET)
+fuzz: setup ## Fuzz the verifier's parsers, each for ten minutes (SECONDS=600, TARGET=eventlog, SEED=…)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(TARGET)
 
-bench-verify: setup ## How fast the verifier is, beside `openssl speed` on the same core (STRICT=1 fails below a bar)
-	@PYTHONPATH="$(CURDIR)" $(BIN)/python benchmarks/verify.py $(if $(STRICT),--strict)
+bench-verify: setup ## How fast the verifier is, beside `openssl speed` on the same core (STRICT=1 fails below a bar, LOGS=files)
+	@$(BIN)/python -m benchmarks.verify $(if $(STRICT),--strict) $(LOGS)
 
 schemas: ## Generate schemas/ again
 	@$(BIN)/ringfence schema

@@ -1,83 +1,67 @@
-"""How many event logs a second: parsed and replayed cold, step by step, and from the cache.
+"""How many event logs a second: parsed and replayed cold, from the cache, and judged by the grammar.
 
-Run as ``python -m benchmarks.eventlog [FILE …]``; without files it makes a log of about 50 KB
-with the shape of a real one (120 events, two banks). One process, one thread; the best of
-several rounds is printed, because whatever else runs on the machine only ever slows it down.
+Run as ``python -m benchmarks.eventlog [FILE …]``; without files it makes a log of about 50 KB with the shape of a real
+one. ``make bench-verify`` measures the made log among the rest.
 """
 
 from __future__ import annotations
 
-import hashlib
-import struct
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-from reconciler.attest.eventlog import log as eventlog
+from benchmarks.measure import Case, run
 from reconciler.attest.eventlog.grammar import check_grammar
-from reconciler.attest.eventlog.log import parse_log, replay, replay_log
+from reconciler.attest.eventlog.log import parse_log, parse_uncached, replay, replay_log
+from tests.support.eventlogs import new, spec_id
 
-ROUNDS = 5
-ROUND_S = 0.3
 EVENTS = 120
 EVENT_DATA = 330
 BANK = "sha256"
+BAR = 2_500
+EV_IPL = 0xD
 
 
-def synthetic() -> bytes:
-    """Return a crypto-agile log of two banks, with as many events as a server's."""
-    named = struct.pack("<HHHH", 4, 20, 0xB, 32)
-    body = b"Spec ID Event03\0" + struct.pack("<IBBBBI", 0, 0, 2, 0, 2, 2) + named + b"\0"
-    records = [struct.pack("<II20xI", 0, 3, len(body)) + body]
-    for index in range(EVENTS):
-        data = index.to_bytes(2, "little") * (EVENT_DATA // 2)
-        sha1 = hashlib.sha1(data, usedforsecurity=False).digest()
-        digests = struct.pack("<H20sH32s", 4, sha1, 0xB, hashlib.sha256(data).digest())
-        records.append(struct.pack("<III", index % 10, 0xD, 2) + digests + struct.pack("<I", len(data)) + data)
-    return b"".join(records)
+def made_log() -> bytes:
+    """Return a crypto-agile log of two banks and about 50 KB, with as many events as a server's."""
+    banks = ("sha1", BANK)
+    contents = (index.to_bytes(2, "little") * (EVENT_DATA // 2) for index in range(EVENTS))
+    return spec_id(*banks) + b"".join(
+        new(*banks, pcr=index % 10, kind=EV_IPL, data=content) for index, content in enumerate(contents)
+    )
 
 
-def rate(work: Callable[[], object]) -> float:
-    """Return how often ``work`` can be done in a second, by the best of ROUNDS."""
-    best = 0.0
-    for _ in range(ROUNDS):
-        done, start = 0, time.perf_counter()
-        while (passed := time.perf_counter() - start) < ROUND_S:
-            work()
-            done += 1
-        best = max(best, done / passed)
-    return best
-
-
-def measure(name: str, data: bytes) -> dict[str, float]:
-    """Print the rates for the log ``data`` and return them."""
+def eventlog_cases(name: str, data: bytes) -> Iterator[Case]:
+    """Yield what is done with the log ``data``, called ``name``."""
     bank = BANK if BANK in parse_log(data).algorithms else "sha1"
-    parsed = parse_log(data)
-    events = parsed.bank(bank)
-    replayed = replay(events)
-    rates = {
-        "cold parse": rate(lambda: eventlog.parse_uncached(data)),
-        "read one bank": rate(lambda: parsed.bank(bank)),
-        "replay": rate(lambda: replay(events)),
-        "cold parse and replay": rate(lambda: replay(eventlog.parse_uncached(data).bank(bank))),
+    replayed = replay(parse_log(data).bank(bank))
+    label = f"{name}, {len(data) // 1000} KB"
+    yield Case(
+        name=f"{label}: cold parse and replay",
+        unit="logs",
+        work=lambda: replay(parse_uncached(data).bank(bank)),
+        least=BAR,
+    )
+    yield Case(
+        name=f"{label}: cached parse and replay",
+        unit="logs",
         # A copy each time: the same bytes come from a file or a message, not from the same object.
-        "cached parse and replay": rate(lambda: replay_log(bytes(bytearray(data)), bank=bank)),
-        "grammar": rate(lambda: list(check_grammar(replayed, quoted=range(8), bank=bank))),
-    }
-    sys.stdout.write(f"{name}: {len(data)} bytes, {len(parsed.records)} records, {bank}\n")
-    for what, per_second in rates.items():
-        sys.stdout.write(f"  {what:<24} {per_second:>10,.0f} /s\n")
-    return rates
+        work=lambda: replay_log(bytes(bytearray(data)), bank=bank),
+        least=BAR,
+    )
+    yield Case(
+        name=f"{label}: grammar",
+        unit="logs",
+        work=lambda: list(check_grammar(replayed, quoted=range(8), bank=bank)),
+    )
 
 
-def main() -> None:
+def main() -> int:
     """Measure the logs that are named, or the made one."""
     files = [Path(name) for name in sys.argv[1:]]
-    logs = [(path.name, path.read_bytes()) for path in files] or [("made log", synthetic())]
-    for name, data in logs:
-        measure(name, data)
+    logs = [(path.name, path.read_bytes()) for path in files] or [("event log", made_log())]
+    return int(not run([case for name, data in logs for case in eventlog_cases(name, data)]))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,30 +1,26 @@
 """How fast the verifier is, beside ``openssl speed`` on the same core in the same run: ``make bench-verify``.
 
-A case is a piece of work, how much of it one call does, and its bar: a share of one of OpenSSL's rates, or a number
-a second. Rounds of all cases and of OpenSSL take turns and the medians are told, because machines are shared. A figure
-is of one core and one process. Bars decide the exit code only with ``--strict``.
+Quotes, event logs (a made one, and those that are named) and IMA lists, in one table (``benchmarks.measure``). Bars
+decide the exit code only with ``--strict``.
 """
-
-# ruff: noqa: T201  # a script, not a package; it prints what it measured
 
 from __future__ import annotations
 
 import argparse
-import os
-import re
-import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import islice
+from pathlib import Path
 
-from cryptography import __version__ as cryptography_version
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from benchmarks.eventlog import eventlog_cases, made_log
+from benchmarks.ima import ima_cases
+from benchmarks.measure import ROUNDS, Case, run
 from reconciler.attest.tpm.quote import enrol, judge_quote
 from reconciler.attest.tpm.selection import require
 from reconciler.attest.tpm.signature import parse_signature
@@ -33,23 +29,8 @@ from tests.support.quotes import Sign, bank_values, ecc_key_and_sign, quote_over
 
 PCRS = (0, 1, 2, 3, 4, 5, 7, 9, 11, 12)
 QUOTES = 64
-ROUND_S = 1.0
-OPENSSL = {"rsa2048": "RSA-2048", "ecdsap256": "P-256"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One thing to measure: ``work`` does ``amount`` of ``unit``; ``beside`` is the OpenSSL rate that it is a share of.
-
-    Without ``beside`` the bar is a number a second; without a bar it is told for comparison only.
-    """
-
-    name: str
-    unit: str
-    work: Callable[[], object]
-    amount: int = 1
-    beside: str | None = None
-    bar: float | None = None
+BAR = 0.8
+_WHOLE = 2
 
 
 def quote_cases() -> Iterator[Case]:
@@ -59,14 +40,14 @@ def quote_cases() -> Iterator[Case]:
         (ecc_key_and_sign(curve="p256", hash_name="sha256"), "ecdsap256"),
     ):
         quotes = [_quote(key, number) for number in range(QUOTES)]
-        label = OPENSSL[beside]
+        label = "RSA-2048" if beside == "rsa2048" else "P-256"
         yield Case(
             name=f"quote, {label}, checks 1-10",
             unit="quotes",
             work=_judging(quotes),
             amount=QUOTES,
             beside=beside,
-            bar=0.8,
+            share=BAR,
         )
         yield Case(
             name=f"quote, {label}, signature alone",
@@ -132,77 +113,22 @@ def _verifying(quotes: list[Quote]) -> Callable[[], None]:
     return work
 
 
-def all_cases() -> list[Case]:
-    """Return the cases in the order in which they are told; a new section is one more line."""
-    return [*quote_cases()]
-
-
-def measure(case: Case) -> float:
-    """Return how many of the case's units one second of work does."""
-    done, begin = 0, time.perf_counter()
-    while (spent := time.perf_counter() - begin) < ROUND_S:
-        case.work()
-        done += case.amount
-    return done / spent
-
-
-def openssl_rate(algorithm: str) -> float:
-    """Return the verifications a second that ``openssl speed`` tells for ``algorithm``."""
-    command = ["openssl", "speed", "-mr", "-seconds", "1", algorithm]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-    # +F2 (RSA) and +F4 (ECDSA): an index, the key's bits, and the seconds or rates of signing and of verifying.
-    match = re.search(r"^\+F[24]:\d+:\d+:([0-9.e+-]+):([0-9.e+-]+)$", told, re.MULTILINE)
-    if match is None:
-        raise SystemExit(f"error: openssl speed {algorithm}: its output is not understood")
-    value = float(match[2])
-    return value if value > 1 else 1 / value
+def all_cases(logs: list[Path]) -> list[Case]:
+    """Return the cases in the order in which they are told: of IMA only the whole, in its two forms."""
+    named = [case for path in logs for case in eventlog_cases(path.name, path.read_bytes())]
+    return [*quote_cases(), *eventlog_cases("event log", made_log()), *named, *islice(ima_cases(), _WHOLE)]
 
 
 def main() -> int:
     """Measure and print; return 1 if a bar is not reached and ``--strict`` was given."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
+    parser.add_argument("logs", nargs="*", type=Path, metavar="FILE", help="an event log to measure as well")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--core", type=int, help="the last one by default")
     parser.add_argument("--strict", action="store_true", help="end with 1 if a bar is not reached")
     asked = parser.parse_args()
-    os.sched_setaffinity(0, {asked.core})  # OpenSSL's process inherits it.
-    cases = all_cases()
-    rates: dict[str, list[float]] = {name: [] for name in (*OPENSSL, *(case.name for case in cases))}
-    for _ in range(asked.rounds):
-        for algorithm in OPENSSL:
-            rates[algorithm].append(openssl_rate(algorithm))
-            for case in (case for case in cases if case.beside in {algorithm, None}):
-                rates[case.name].append(measure(case))
-    return _tell(cases, rates, strict=asked.strict)
-
-
-def _tell(cases: list[Case], rates: dict[str, list[float]], *, strict: bool) -> int:
-    middle = {name: statistics.median(found) for name, found in rates.items()}
-    program = subprocess.run(["openssl", "version"], check=True, capture_output=True, text=True, timeout=60).stdout
-    print(f"{program.split(' (')[0]}; cryptography {cryptography_version}; Python {sys.version.split()[0]}")
-    for algorithm, label in OPENSSL.items():
-        print(f"  {'openssl speed, ' + label:<36} {middle[algorithm]:>10,.0f} verifications/s")
-    is_short = False
-    for case in cases:
-        rate = middle[case.name]
-        # Each round is compared with OpenSSL's of the same round: what disturbs one disturbs the other.
-        share = (
-            None
-            if case.beside is None
-            else statistics.median(
-                ours / theirs for ours, theirs in zip(rates[case.name], rates[case.beside], strict=True)
-            )
-        )
-        line = f"  {case.name:<36} {rate:>10,.0f} {case.unit}/s"
-        if share is not None:
-            line += f"  {share:>6.1%} of OpenSSL"
-        if case.bar is not None:
-            is_met = (rate if share is None else share) >= case.bar
-            is_short |= not is_met
-            line += f"  bar {case.bar:.0%}" if share is not None else f"  bar {case.bar:,.0f}/s"
-            line += ": reached" if is_met else ": NOT reached"
-        print(line)
-    return int(is_short and strict)
+    is_reached = run(all_cases(asked.logs), rounds=asked.rounds, core=asked.core)
+    return int(asked.strict and not is_reached)
 
 
 if __name__ == "__main__":

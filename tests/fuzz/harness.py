@@ -4,8 +4,8 @@
 most ``CONSTANT + factor * len(input)`` bytes; every ``MEASURED``th input and every long one is measured, because
 measuring is slow. 3. An input is done within ``DEADLINE_S``, which is generous: it finds what hangs, not what is slow.
 
-An input that is not long and has an outcome that was not seen before joins the inputs that are mutated. A run is determined by its seed:
-time decides only where it ends.
+An input that is not long and has an outcome that was not seen before joins those that are mutated. A run is determined
+by its seed, but for keys and signatures, which are made anew; time decides only where it ends.
 """
 
 from __future__ import annotations
@@ -85,8 +85,9 @@ class Tally:
 
 
 def fuzz(target: Target, *, seed: str, inputs: int | None = None, seconds: float | None = None) -> Tally:
-    """Try the seeds themselves, then mutated ones until so many ``inputs`` or ``seconds``; FindingError on a finding."""
-    random, kept, seen, tally = Random(f"{target.name} {seed}"), list(target.seeds), set[str](), Tally()
+    """Try the seeds, then mutated ones until so many ``inputs`` or ``seconds``; raise FindingError on a finding."""
+    random = Random(f"{target.name} {seed}")  # noqa: S311 - a run must be repeatable; nothing is kept secret by it
+    kept, seen, tally = list(target.seeds), set[str](), Tally()
     mutations = [PLAIN, (splices(kept),), target.mutations or PLAIN, target.mutations or PLAIN]
     begin = time.monotonic()
     for data in target.seeds:
@@ -108,7 +109,7 @@ def _try(target: Target, data: bytes, *, seed: str, tally: Tally, is_measured: b
     begin = time.perf_counter()
     try:
         outcome, peak = attempt(target, data, is_measured=is_measured)
-    except (Exception, HangError) as error:
+    except (Exception, HangError) as error:  # noqa: BLE001 - whatever is foreign is what is looked for
         _report(target, data, seed=seed, number=tally.inputs, error=error)
     if not is_measured:
         tally.slowest = max(tally.slowest, (time.perf_counter() - begin, len(data)))
