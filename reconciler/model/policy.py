@@ -179,9 +179,14 @@ def is_circular(name: str, *, policies: Mapping[str, AppraisalPolicySpec]) -> bo
 
 
 def lacks(policy: AppraisalPolicySpec) -> Iterator[str]:
-    """Yield what a composed policy lacks to be one that a node can be trusted under."""
+    """Yield what a composed policy lacks to be one that a node can be trusted under.
+
+    What is left out is never a weakening: a policy that does not mind which image was booted has to say so.
+    """
     if not policy.has_assertions():
         yield "it asserts nothing, and so accepts nothing: give image, firmware, nodes, facts or ima"
+    if policy.image is None and not policy.unsafe_any_image:
+        yield "it does not say what may be booted: give image: derived"
     references = [reference.pcrs for reference in policy.firmware] + [reference.pcrs for reference in policy.nodes]
     needed = {int(pcr) for reference in references for pcr in reference}
     if policy.image and not policy.unsafe_any_image:

@@ -29,6 +29,8 @@ def judged(tpm: SoftTpm, policy: AppraisalPolicySpec, **changes: object) -> Verd
 def test_a_policy_that_is_not_whole_accepts_nothing() -> None:
     tpm = booted()
     assert "PolicyIncomplete" in codes_of(tpm.evidence(), expected_of(tpm, policy=AppraisalPolicySpec()))
+    any_image = policy_with(image=None, facts=(FactAssertion(fact="secureBoot", equals=False),))
+    assert codes_of(tpm.evidence(), expected_of(tpm, policy=any_image)) == {"PolicyIncomplete"}
     nothing = policy_with(image=None)
     assert codes_of(tpm.evidence(), expected_of(tpm, policy=nothing)) == {"PolicyIncomplete"}
 
@@ -90,7 +92,9 @@ def test_firmware_that_is_no_uefi_is_not_held_to_uefis_grammar() -> None:
     tpm.reset()
     tpm.measure(hashed(pcr, 6, b"stage") for pcr in (2, 3))
     policy = AppraisalPolicySpec(
-        pcrs=(2, 3), firmware=(FirmwareReference(profile="ovmf", pcrs={"2": (tpm.pcrs[2].hex(),)}),)
+        pcrs=(2, 3),
+        firmware=(FirmwareReference(profile="ovmf", pcrs={"2": (tpm.pcrs[2].hex(),)}),),
+        unsafe_any_image=True,
     )
     verdict = judged(tpm, policy, family=Family.COREBOOT)
     assert isinstance(verdict, Accepted)

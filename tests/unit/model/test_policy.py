@@ -55,8 +55,14 @@ def test_a_policy_that_asserts_nothing_is_incomplete(fields: dict[str, Any]) -> 
     ],
 )
 def test_what_is_asserted_must_be_quoted(fields: dict[str, Any], pcr: str) -> None:
-    (lack,) = lacks(policy(pcrs=[0], **fields))
+    (lack,) = lacks(policy(pcrs=[0], unsafeAnyImage=True, **fields))
     assert lack.startswith(f"pcrs lacks {pcr},")
+
+
+def test_a_policy_that_does_not_mind_the_image_has_to_say_so() -> None:
+    facts = [{"fact": "secureBoot", "equals": True}]
+    assert list(lacks(policy(pcrs=[7], facts=facts))) == ["it does not say what may be booted: give image: derived"]
+    assert list(lacks(policy(pcrs=[7], facts=facts, unsafeAnyImage=True))) == []
 
 
 def test_an_included_policy_must_hold_as_well() -> None:
