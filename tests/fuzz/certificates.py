@@ -152,7 +152,7 @@ def run_bundle(data: bytes) -> str:
 
 _DER: tuple[Mutation, ...] = (change_element, sign_again)
 TARGETS = (
-    Target(name="certificate", run=run_certificate, seeds=CERTIFICATES, mutations=_DER, factor=64, brief=800),
-    Target(name="revocation", run=run_revocation, seeds=LISTS, mutations=_DER, factor=64, brief=1500),
-    Target(name="bundle", run=run_bundle, seeds=BUNDLES, mutations=(change_blocks, _WORDS), factor=64, brief=300),
+    Target(name="certificate", run=run_certificate, seeds=CERTIFICATES, mutations=_DER, factor=64, brief=2400),
+    Target(name="revocation", run=run_revocation, seeds=LISTS, mutations=_DER, factor=64, brief=1400),
+    Target(name="bundle", run=run_bundle, seeds=BUNDLES, mutations=(change_blocks, _WORDS), factor=64, brief=500),
 )
