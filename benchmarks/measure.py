@@ -33,7 +33,7 @@ OPENSSL = {
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One thing to measure: ``work`` does ``amount`` of ``unit``; ``beside`` is the OpenSSL rate that it is shown by.
+    """One thing to measure: ``work`` does ``amount`` of ``unit``, and is told beside the OpenSSL rate ``beside``.
 
     ``share`` is the least share of that rate, ``least`` the least number a second; without either it is told only.
     """

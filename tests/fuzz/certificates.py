@@ -11,6 +11,7 @@ from random import Random
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ReasonFlags
 
 from reconciler.attest.endorsement.anchors import load_store, read_anchors
 from reconciler.attest.endorsement.certificate import parse_certificate
@@ -62,7 +63,7 @@ CERTIFICATES = (
 LISTS = (
     pki.revocations(ROOT),
     pki.revocations(BELOW, 1, 2, 3, 7),
-    pki.revocations(ROOT, 2, reason=pki.x509.ReasonFlags.key_compromise),
+    pki.revocations(ROOT, 2, reason=ReasonFlags.key_compromise),
     pki.revocations(BELOW, encoding=Encoding.PEM),
 )
 BUNDLES = (
@@ -152,7 +153,7 @@ def run_bundle(data: bytes) -> str:
 
 _DER: tuple[Mutation, ...] = (change_element, sign_again)
 TARGETS = (
-    Target(name="certificate", run=run_certificate, seeds=CERTIFICATES, mutations=_DER, factor=64, brief=800),
-    Target(name="revocation", run=run_revocation, seeds=LISTS, mutations=_DER, factor=64, brief=1500),
-    Target(name="bundle", run=run_bundle, seeds=BUNDLES, mutations=(change_blocks, _WORDS), factor=64, brief=300),
+    Target(name="certificate", run=run_certificate, seeds=CERTIFICATES, mutations=_DER, factor=64, brief=2400),
+    Target(name="revocation", run=run_revocation, seeds=LISTS, mutations=_DER, factor=64, brief=1400),
+    Target(name="bundle", run=run_bundle, seeds=BUNDLES, mutations=(change_blocks, _WORDS), factor=64, brief=500),
 )

@@ -176,6 +176,6 @@ TARGETS = (
         seeds=SEEDS,
         mutations=(change_records, change_records, change_records, _WORDS),
         factor=256,
-        brief=250,
+        brief=600,
     ),
 )

@@ -116,5 +116,5 @@ def run_ima(data: bytes) -> str:
 
 
 TARGETS = (
-    Target(name="ima", run=run_ima, seeds=SEEDS, mutations=(make_lines, make_lines, _WORDS), factor=128, brief=400),
+    Target(name="ima", run=run_ima, seeds=SEEDS, mutations=(make_lines, make_lines, _WORDS), factor=192, brief=3000),
 )

@@ -74,6 +74,6 @@ TARGETS = (
         seeds=[UKI, UKI + bytes(512), stub(), kernel(), bytes(pe_image([]))],
         mutations=(change_field, change_field, swap_rows, _WORDS),
         factor=16,
-        brief=5000,
+        brief=50000,
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from functools import partial
 from random import Random
 
 from reconciler.attest.tpm.attestation import parse_creation_attestation, parse_quote
@@ -142,9 +143,9 @@ def run_quote(data: bytes) -> str:
 
 def run_signature(data: bytes) -> str:
     """Judge and parse ``data`` as a signature, by keys of either kind."""
-    outcome = "".join(
-        judged(lambda case=case: _judge(case, case.message, data)) for case in (CASE, QUOTES[0], QUOTES[3])
-    )  # type: ignore[misc]
+    outcome = ""
+    for case in (CASE, QUOTES[0], QUOTES[3]):
+        outcome += judged(partial(_judge, case, case.message, data))
     parse_signature(data)
     told(inspect_quote(CASE.message, signature=data, key=AK, nonce=None, values=None).to_json())
     return outcome
@@ -186,10 +187,10 @@ TARGETS = (
         seeds=[CASE.message, CREATED, *(quote.message for quote in QUOTES)],
         mutations=(change_field, change_field, change_sized),
         factor=16,
-        brief=2500,
+        brief=8000,
     ),
-    Target(name="signature", run=run_signature, seeds=_SIGNATURES, mutations=_SIZED, factor=16, brief=2500),
-    Target(name="public", run=run_public, seeds=KEYS, mutations=_SIZED, factor=16, brief=2500),
-    Target(name="creation", run=run_creation, seeds=[CREATION], mutations=_SIZED, factor=16, brief=2500),
-    Target(name="pcrs", run=run_pcrs, seeds=PCR_FILES, mutations=(_WORDS,), factor=16, brief=2500),
+    Target(name="signature", run=run_signature, seeds=_SIGNATURES, mutations=_SIZED, factor=16, brief=10000),
+    Target(name="public", run=run_public, seeds=KEYS, mutations=_SIZED, factor=16, brief=12000),
+    Target(name="creation", run=run_creation, seeds=[CREATION], mutations=_SIZED, factor=16, brief=30000),
+    Target(name="pcrs", run=run_pcrs, seeds=PCR_FILES, mutations=(_WORDS,), factor=16, brief=50000),
 )
