@@ -12,6 +12,7 @@ from reconciler.attest.prediction.pe import EXECUTABLE, authenticode_sha256, par
 from reconciler.attest.prediction.uki import predict
 from reconciler.errors.taxonomy import InputError
 from reconciler.image.assemble import assemble
+from tests.support.images import kernel, pe_image, stub
 
 _PE_AT = 0x40
 _OPTIONAL_AT = _PE_AT + 24
@@ -21,39 +22,6 @@ _CODE = EXECUTABLE | 0x60000020
 _DATA = 0x40000040
 _MAGIC = b"#### LoaderInfo: systemd-stub 252.39-1~deb12u2 ####\0"
 _LINE = "console=ttyS0 ringfence.pin=00"
-
-
-def image(sections: list[tuple[bytes, bytes, int]], *, headers: int = 0x400, tail: bytes = b"") -> bytearray:
-    """Make a PE32+ image of named sections."""
-    made = bytearray(headers)
-    made[:2] = b"MZ"
-    struct.pack_into("<I", made, 0x3C, _PE_AT)
-    struct.pack_into("<4sHH", made, _PE_AT, b"PE\0\0", 0x8664, len(sections))
-    struct.pack_into("<H", made, _PE_AT + 20, 112 + 8 * _DIRECTORIES)
-    struct.pack_into("<H", made, _OPTIONAL_AT, 0x20B)
-    struct.pack_into("<I", made, _OPTIONAL_AT + 16, 0x1000)
-    struct.pack_into("<I", made, _OPTIONAL_AT + 60, headers)
-    struct.pack_into("<I", made, _OPTIONAL_AT + 108, _DIRECTORIES)
-    memory = 0x1000
-    for number, (name, content, flags) in enumerate(sections):
-        raw = content + bytes(-len(content) % 0x200)
-        row = (name, len(content), memory, len(raw), len(made), 0, 0, 0, 0, flags)
-        struct.pack_into("<8sIIIIIIHHI", made, _TABLE_AT + 40 * number, *row)
-        made += raw
-        memory += -(-len(content) // 0x1000) * 0x1000
-    return made + tail
-
-
-def kernel(version: bytes = b"6.1.0-56-cloud-amd64 (x)\0") -> bytes:
-    made = image([(b".text", b"kernel", _CODE)])
-    made[0x202:0x206] = b"HdrS"
-    struct.pack_into("<H", made, 0x20E, 0x100)
-    made[0x300 : 0x300 + len(version)] = version
-    return bytes(made)
-
-
-def stub(magic: bytes = _MAGIC) -> bytes:
-    return bytes(image([(b".text", b"stub", _CODE), (b".sdmagic", magic, _DATA)], tail=b"symbols"))
 
 
 def uki(**change: bytes | str) -> bytes:
@@ -123,7 +91,7 @@ def test_values_follow_from_the_events_of_the_pcrs_that_are_the_images_alone() -
 
 
 def test_authenticode_leaves_out_checksum_and_certificates_and_nothing_else() -> None:
-    plain = bytes(image([(b".text", b"code", _CODE)]))
+    plain = bytes(pe_image([(b".text", b"code", _CODE)]))
     expected = sha256(
         plain[: _OPTIONAL_AT + 64] + plain[_OPTIONAL_AT + 68 : _OPTIONAL_AT + 144] + plain[_OPTIONAL_AT + 152 :]
     )
@@ -135,12 +103,12 @@ def test_authenticode_leaves_out_checksum_and_certificates_and_nothing_else() ->
 
 
 def test_bytes_after_the_last_section_are_measured_too() -> None:
-    one, other = (bytes(image([(b".text", b"code", _CODE)], tail=tail)) for tail in (b"1", b"2"))
+    one, other = (bytes(pe_image([(b".text", b"code", _CODE)], tail=tail)) for tail in (b"1", b"2"))
     assert authenticode_sha256(parse_pe(one, subject="x")) != authenticode_sha256(parse_pe(other, subject="x"))
 
 
 def test_a_section_of_no_file_bytes_is_allowed() -> None:
-    made = image([(b".text", b"code", _CODE), (b".bss", b"", _DATA)])
+    made = pe_image([(b".text", b"code", _CODE), (b".bss", b"", _DATA)])
     assert len(parse_pe(bytes(made), subject="x").sections) == 2
 
 
@@ -152,7 +120,7 @@ def test_an_image_without_osrel_is_predicted_without_it() -> None:
         (b".initrd", b"i", _DATA),
         (b".linux", kernel(), _DATA),
     ]
-    found = predict(bytes(image(made)))
+    found = predict(bytes(pe_image(made)))
     assert len(found.pcr11) == 6
     assert found.command_line == "quiet"
 
@@ -217,7 +185,7 @@ def test_a_kernel_with_a_separate_initrd_or_command_line_is_refused(name: bytes)
         (lambda: edited(b".sdmagic", 0, "<8s", b".sbat"), "stub is not systemd-stub 252"),
         (lambda: uki(stub=stub(_MAGIC.replace(b"252", b"255"))), "stub is not systemd-stub 252"),
         (lambda: uki(kernel=b"not a kernel"), "inner kernel: not a PE image"),
-        (lambda: uki(kernel=bytes(image([(b".text", b"x", _CODE)]))), "not a Linux bzImage"),
+        (lambda: uki(kernel=bytes(pe_image([(b".text", b"x", _CODE)]))), "not a Linux bzImage"),
         (lambda: uki(kernel=kernel(b"unknown")), "names no version"),
         (lambda: uki(kernel=kernel(b"5.10.0-1 (x)")), "older than 6.1"),
         (lambda: uki(kernel=kernel(b"6.0.0")), "older than 6.1"),
@@ -231,7 +199,7 @@ def test_what_is_not_measured_as_we_know_it_is_refused(make: Callable[[], bytes]
 
 def test_an_image_without_the_stubs_code_is_refused() -> None:
     made = [(b".sdmagic", _MAGIC, _DATA), (b".cmdline", b"q", _DATA), (b".initrd", b"i", _DATA)]
-    assert "entry point" in refusal(bytes(image([*made, (b".linux", kernel(), _DATA)])))
+    assert "entry point" in refusal(bytes(pe_image([*made, (b".linux", kernel(), _DATA)])))
 
 
 def test_any_flipped_byte_changes_the_measurements_or_is_refused() -> None:
@@ -250,6 +218,6 @@ def test_any_flipped_byte_changes_the_measurements_or_is_refused() -> None:
 
 
 def test_a_stub_without_room_for_sections_is_refused() -> None:
-    crowded = bytes(image([(b".text", b"stub", _CODE)] + [(b".sbat", b"x", _DATA)] * 14, headers=0x400))
+    crowded = bytes(pe_image([(b".text", b"stub", _CODE)] + [(b".sbat", b"x", _DATA)] * 14, headers=0x400))
     with pytest.raises(InputError, match="no room"):
         uki(stub=crowded)
