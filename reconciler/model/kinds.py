@@ -24,6 +24,7 @@ from reconciler.model.base import (
     Vlan,
 )
 from reconciler.model.facts import Family, Overlay
+from reconciler.model.guards import Disruption, Freeze, Limits, MaintenanceWindow
 from reconciler.model.policy import AppraisalPolicySpec
 
 API_VERSION = "ringfence/v1alpha1"
@@ -44,14 +45,17 @@ class Document(Value):
 
 
 class TrustRule(Value):
-    """Who may change which paths, and how many of them must have signed.
-
-    Only a threshold of one exists so far: a commit has one signature.
-    """
+    """Who may change which paths, and how many of them must have signed: the commit, or a tag that approves it."""
 
     paths: Annotated[tuple[PathPattern, ...], Field(min_length=1)]
     signers: Annotated[tuple[Principal, ...], Field(min_length=1)]
-    threshold: Literal[1] = 1
+    threshold: Annotated[int, Field(ge=1, le=16)] = 1
+
+    @model_validator(mode="after")
+    def _reachable(self) -> TrustRule:
+        if self.threshold > len(set(self.signers)):
+            raise ValueError("the threshold is higher than the number of signers, so nobody could ever pass")
+        return self
 
 
 class TrustSpec(Value):
@@ -75,6 +79,10 @@ class RepositorySpec(Value):
     interval: Duration = Field(default="30s", validate_default=True)
     boot_deadline: Duration = Field(default="10m", validate_default=True)
     confirm_deadline: Duration = Field(default="2m", validate_default=True)
+    limits: Limits = Limits()
+    maintenance: tuple[MaintenanceWindow, ...] = ()
+    """When members may be disturbed, in any enclave; without windows, at any time."""
+    freeze: Freeze | None = None
 
 
 class Repository(Document):
@@ -272,18 +280,22 @@ class Key(Document):
 
 
 class NodeSelection(Value):
-    """Either ``names``, or a ``count`` of nodes whose labels match ``select``."""
+    """Either ``names``, or a ``count`` of nodes whose labels match ``select``.
+
+    ``spread`` names a label (``rack``): the nodes are taken from as many different values of it as there are.
+    """
 
     names: tuple[Name, ...] | None = None
     count: Annotated[int, Field(ge=0, le=100_000)] | None = None
     select: dict[str, str] = Field(default_factory=dict)
+    spread: Annotated[str, Field(min_length=1, max_length=63)] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> NodeSelection:
         if (self.names is None) == (self.count is None):
             raise ValueError("give either names or count")
-        if self.names is not None and self.select:
-            raise ValueError("select goes with count, not with names")
+        if self.names is not None and (self.select or self.spread):
+            raise ValueError("select and spread go with count, not with names")
         if self.names is not None and len(set(self.names)) != len(self.names):
             raise ValueError("a node is named twice")
         return self
@@ -298,6 +310,14 @@ class EnclaveSpec(Value):
     networks: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1)]
     keys: tuple[Name, ...] = ()
     reattest: Duration = Field(default="30s", validate_default=True)
+    priority: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Who gets nodes first; a higher one may also take nodes from a lower one that is ``preemptible``."""
+    preemptible: bool = False
+    disruption: Disruption = Disruption()
+    maintenance: tuple[MaintenanceWindow, ...] = ()
+    """When members of this enclave may be disturbed; the repository's windows must be open as well."""
+    suspend: bool = False
+    """Members stay as they are and are held to their proofs; nothing else is changed until this is gone."""
 
 
 class Enclave(Document):

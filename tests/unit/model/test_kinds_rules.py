@@ -54,7 +54,7 @@ def test_pcrs_are_listed_once_in_ascending_order(pcrs: list[int]) -> None:
     [
         ({}, "either names or count"),
         ({"names": ["n1"], "count": 1}, "either names or count"),
-        ({"names": ["n1"], "select": {"size": "small"}}, "select goes with count"),
+        ({"names": ["n1"], "select": {"size": "small"}}, "select and spread go with count"),
         ({"names": ["n1", "n1"]}, "named twice"),
     ],
 )
