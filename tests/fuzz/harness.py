@@ -31,7 +31,7 @@ CONSTANT = 1 << 17
 """What a target may allocate whatever the input, in bytes."""
 
 DEADLINE_S = 20
-MEASURED = 16
+MEASURED = 64
 _LONG = 1 << 14
 _MAX_KEPT = 512
 _DIGITS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|\d+|'[^']*'")
