@@ -1,8 +1,8 @@
 """Fuzz targets for a while: ``make fuzz [SECONDS=600] [TARGET=eventlog]``.
 
-Exit code 0: nothing was found; 1: a finding, whose input was kept. Each target has a process of its own, whose memory is
-limited, so that what OpenSSL or Python's own C code allocates, and no measurement sees, is bounded as well. (CPython's
-tracemalloc keeps a little each time that it is started: after millions of measurements that would be taken for ours.)
+Exit code 0: nothing was found; 1: a finding, whose input was kept. Each target has a process of its own, whose memory
+is limited, so that what OpenSSL or Python's own C code allocates, and no measurement sees, is bounded as well. (CPython's
+tracemalloc keeps a little each time that it is started: after millions of times that would be taken for a leak of ours.)
 """
 
 # ruff: noqa: T201  # a script, not a package; it prints what it did
@@ -37,9 +37,9 @@ def main() -> int:
     if asked.input is not None:
         return _again(chosen, data=asked.input.read_bytes())
     seed = asked.seed or secrets.token_hex(4)
-    print(f"seed {seed}, {asked.seconds:.0f} s for each target", flush=True)
     if len(chosen) == 1:
         return _fuzz(chosen[0], seed=seed, seconds=asked.seconds)
+    print(f"seed {seed}, {asked.seconds:.0f} s for each target", flush=True)
     command = [sys.executable, "-m", "tests.fuzz", "--seconds", str(asked.seconds), "--seed", seed]
     codes = [
         subprocess.run([*command, name], check=False, timeout=2 * asked.seconds + 120).returncode for name in chosen
@@ -58,7 +58,7 @@ def _again(names: list[str], *, data: bytes) -> int:
 def _fuzz(name: str, *, seed: str, seconds: float) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     try:
-        print(f"{name}: {fuzz(TARGETS[name], seed=seed, seconds=seconds)}", flush=True)
+        print(f"{name}: {fuzz(TARGETS[name], seed=seed, seconds=seconds)}; seed {seed}", flush=True)
     except FindingError as finding:
         print(f"FOUND {finding}", flush=True)
         return 1
