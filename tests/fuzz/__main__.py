@@ -1,8 +1,8 @@
 """Fuzz targets for a while: ``make fuzz [SECONDS=600] [TARGET=eventlog]``.
 
 Exit code 0: nothing was found; 1: a finding, whose input was kept. Each target has a process of its own, whose memory
-is limited, so that what OpenSSL or Python's own C code allocates, and no measurement sees, is bounded as well. (CPython's
-tracemalloc keeps a little each time that it is started: after millions of times that would be taken for a leak of ours.)
+is limited, so that what OpenSSL or Python's own C code allocates, and no measurement sees, is bounded as well.
+(CPython's tracemalloc keeps a little each time that it is started: millions of times would look like a leak of ours.)
 """
 
 # ruff: noqa: T201  # a script, not a package; it prints what it did
