@@ -73,6 +73,10 @@ def _digest(value: object) -> bytes:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  # walks facts of any type
     """Return ``value`` made of JSON types, equal for equal facts."""
+    if isinstance(value, Value):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    elif is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
     match value:
         case None | str() | int():
             return value
@@ -80,11 +84,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  # walks facts of any type
             return value.hex()
         case datetime():
             return value.astimezone(UTC).isoformat()
-        case Value():
-            return _plain({name: getattr(value, name) for name in type(value).model_fields})
         case Mapping():
             return {str(key): _plain(item) for key, item in value.items()}
-        case _ if is_dataclass(value):
-            return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
         case _:
             return [_plain(item) for item in value]

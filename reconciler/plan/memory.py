@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.attest.verdict import Verdict
 from reconciler.model.desired import DesiredState
 from reconciler.model.kinds import Node
 from reconciler.model.observed import NodeObservation, ObservedState
@@ -75,17 +74,17 @@ class PlanMemory:
         documents = changed_keys(self._nodes, desired.nodes)
         seen = changed_keys(self._seen, observed.nodes)
         self._nodes, self._seen = desired.nodes, observed.nodes
-        if before is not None and changed_keys(before.zones, desired.zones):
+        if before is None or changed_keys(before.zones, desired.zones):
             self._wake(list(self.resting.names))
+            self._spare = None
+        if before is None or changed_keys(before.switches, desired.switches):
+            self._spare = None
         self._note_standings(desired, documents | seen)
         self._fingerprints.note(observed.nodes, changed=seen)
         self._wake(documents | seen)
         assignments = self._assign(desired, before)
         self._wake(assignments.enclave_of)
         self._wake(verdicts)
-        self._astir &= observed.nodes.keys()
-        if before is not None and (changed_keys(before.zones, desired.zones) or before.switches != desired.switches):
-            self._spare = None
         return assignments
 
     def astir(self) -> list[str]:
@@ -137,10 +136,14 @@ class PlanMemory:
         return self._assigned[1]
 
     def _wake(self, names: Iterable[str]) -> None:
+        """Let ``names`` be thought through; those of which nothing is seen are forgotten."""
         for name in names:
             if name not in self._astir:
-                self._astir.add(name)
                 self.resting.forget(name)
+            if name in self._seen:
+                self._astir.add(name)
+            else:
+                self._astir.discard(name)
 
     def _rest(self, scene: Scene, course: Rest) -> None:
         name, drift = scene.name, drift_of(scene)
@@ -152,6 +155,3 @@ class PlanMemory:
             self.resting.drift[name] = drift
         if scene.head is not None and scene.head.keys:
             self.resting.keys[name] = scene.head.keys
-
-
-__all__ = ["PlanMemory", "Verdict"]
