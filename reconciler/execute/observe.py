@@ -17,7 +17,7 @@ from reconciler.model.observed import UNKNOWN_PORT, NodeObservation, ObservedSta
 from reconciler.ports.site import Site
 
 
-def observe(
+def observe(  # noqa: PLR0913  # two of the six only save work
     site: Site,
     *,
     desired: DesiredState,

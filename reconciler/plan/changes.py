@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import compress
-from operator import is_not
+from operator import eq, is_not
 from typing import TypeVar
 
 K = TypeVar("K", str, tuple[str, str])
@@ -18,6 +18,8 @@ def changed_keys(before: Mapping[K, object], after: Mapping[K, object]) -> set[K
     """Return the keys whose value is another object now, or that are in one of the mappings only."""
     if before is after:
         return set()
+    if len(before) == len(after) and all(map(eq, before, after)):  # The same order: no key has to be looked up.
+        return set(compress(after, map(is_not, after.values(), before.values())))
     found = set(compress(after, map(is_not, after.values(), map(before.get, after))))
     if len(before) != len(after) or any(key not in before for key in found):
         found |= before.keys() - after.keys()

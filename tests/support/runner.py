@@ -121,7 +121,7 @@ def assert_settled(world: World) -> None:
     for name, enclave in world.desired.enclaves.items():
         members, asked = members_of(world, name), enclave.spec.nodes
         if asked.names == ():
-            continue  # An empty selection empties nothing: whoever served stays, which ``_assert_serves`` has looked at.
+            continue  # An empty selection empties nothing; that who stays serves well was asked above.
         if asked.names is not None:
             able = [node for node in asked.names if world.monitor.track(node).phase != "REJECTED"]
             assert members == sorted(able), f"{name} asks for {able} and has {members}"
