@@ -97,8 +97,8 @@ def test_a_node_that_leaves_somebody_or_was_cleared_comes_after_free_ones() -> N
         (
             EnclaveShape(name="blue", count=5, size="lrage"),
             (
-                "no node of the inventory matches size=lrage, so its 2 members stay; correct select, or write count: 0 to"
-                " empty the enclave"
+                "no node of the inventory matches size=lrage, so its 2 members stay; correct select, or write"
+                " count: 0 to empty the enclave"
             ),
         ),
         (
