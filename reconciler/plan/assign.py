@@ -122,11 +122,11 @@ class _Draft:
     def fill(self, name: str, enclave: Enclave) -> Decision:
         """Give an enclave what it lacks, as far as there is any."""
         seats, count, short = self._seats[name], enclave.spec.nodes.count or 0, ""
-        notice = "" if self._groups(enclave) or not seats else say.empty_notice(enclave, staying=len(seats))
         if len(seats) < count:
             if not enclave.spec.suspend:
                 self._give(name, enclave, count=count)
             short = self._lack(name, enclave)
+        notice = "" if self._groups(enclave) or not seats else say.empty_notice(enclave, staying=len(seats))
         return self._decision(name, enclave, short=(short,) if len(seats) < count else (), notice=notice)
 
     def _staying(self, name: str, enclave: Enclave) -> list[str]:

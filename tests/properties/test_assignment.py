@@ -58,7 +58,7 @@ def test_the_order_in_which_facts_come_decides_nothing(found: Claims, rng: rando
     desired = found.desired
     nodes, enclaves, heads = list(desired.nodes.items()), list(desired.enclaves.items()), list(found.heads.items())
     for facts in (nodes, enclaves, heads):
-        rng.shuffle(facts)  # type: ignore[arg-type]  # three lists of different pairs
+        rng.shuffle(facts)
     shuffled = replace(desired, nodes=dict(nodes), enclaves=dict(enclaves))
     assert repr(assign_nodes(shuffled, dict(heads))) == repr(_assign(found))
 
@@ -209,7 +209,7 @@ def test_passes_come_to_rest_and_no_node_goes_to_and_fro(found: Claims, data: st
         made = assign_nodes(desired, heads)
         before, heads = heads, {n: moved(n, h, made, is_barred=n in barred) for n, h in heads.items()}
         left.update(n for n, head in before.items() if _served(head) and not _served(heads[n]))
-        if {n: _served(h) for n, h in before.items()} == {n: _served(h) for n, h in heads.items()}:
+        if heads == before:
             break
     else:
         raise AssertionError(f"no rest: {left}")

@@ -161,7 +161,7 @@ def test_equal_observations_have_equal_fingerprints_in_every_process() -> None:
     stored = type(seen.head).model_validate_json(seen.head.model_dump_json())
     assert repr(stored) != repr(seen.head), "times that are read back have another repr"
     again = replace(draft.observed, nodes={**draft.observed.nodes, "n1": replace(seen, head=stored)})
-    turned = replace(again, nodes=dict(reversed(again.nodes.items())))
+    turned = replace(again, nodes=dict(reversed(list(again.nodes.items()))))
     assert fingerprint(draft.observed) == fingerprint(again) == fingerprint(turned)
     for changes in ({"keys": {"common": 2}}, {"nonce": "00"}):
         other = replace(seen, head=seen.head.model_copy(update=changes))

@@ -104,3 +104,13 @@ def test_an_enclave_takes_nothing_that_does_not_fit() -> None:
         {"n1": head_of("n1", phase=Phase.ENCLAVE, enclave="blue"), "n2": serving("n2", "green")},
     )
     assert (_taken(made), made.enclave_of) == ([], {"n1": "blue", "n2": "green"})
+
+
+def test_an_empty_selection_that_gave_a_node_keeps_another_that_served_it_and_says_so() -> None:
+    nodes = [NodeShape(size="big"), NodeShape()]
+    blue = EnclaveShape(name="blue", count=1, size="big", priority=100)
+    green = EnclaveShape(name="green", count=1, size="huge", preemptible=True)
+    heads = {"n1": serving("n1", "green"), "n2": serving("n2", "green")}
+    made = assign_nodes(site(nodes=nodes, enclaves=[blue, green]), heads)
+    assert made.enclave_of == {"n1": "blue", "n2": "green"}
+    assert made.decisions["green"].notice.startswith("no node of the inventory matches size=huge, so its member stays")
