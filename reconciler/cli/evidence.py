@@ -59,12 +59,13 @@ def _audit_text(document: dict[str, Any]) -> str:
 
 
 def explain(
-    subject: Annotated[str, typer.Argument(help="node/NAME")],
+    subject: Annotated[str, typer.Argument(help="node/NAME or enclave/NAME")],
     repo: Repository = Path(),
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
 ) -> None:
-    """Say where a node stands, and why."""
-    from reconciler.cli.explain import document, text
+    """Say where a node stands, or which nodes an enclave has, and why."""
+    from reconciler.cli import explain as node
+    from reconciler.cli import explain_enclave as enclave
     from reconciler.daemon.source import TrustedSource
     from reconciler.errors.taxonomy import InputError
     from reconciler.repo.git import Git
@@ -72,11 +73,14 @@ def explain(
     kind, _, name = subject.partition("/")
     git = Git(repo)
     sight = TrustedSource(git).refresh()
-    if kind != "node" or name not in sight.desired.nodes:
-        known = ", ".join(f"node/{node}" for node in sorted(sight.desired.nodes)[:5])
+    names = {"node": sight.desired.nodes, "enclave": sight.desired.enclaves}.get(kind, {})
+    if name not in names:
+        first = [f"enclave/{each}" for each in sorted(sight.desired.enclaves)[:2]]
+        known = ", ".join(first + [f"node/{each}" for each in sorted(sight.desired.nodes)[:3]])
         raise InputError(subject, "there is no such thing to explain", reason="SubjectUnknown", hint=f"try {known}")
-    found = document(git, sight, name)
-    typer.echo(json.dumps(found, indent=2) if output is Output.JSON else text(found))
+    explainer = enclave if kind == "enclave" else node
+    found = explainer.document(git, sight, name)
+    typer.echo(json.dumps(found, indent=2) if output is Output.JSON else explainer.text(found))
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (audit, explain)

@@ -11,7 +11,7 @@ from reconciler.cli.archive import evidence_tip, read_records
 from reconciler.daemon.source import Sight
 from reconciler.evidence.statement import Record
 from reconciler.model.phase import Phase
-from reconciler.model.record import Event
+from reconciler.model.record import Event, Head
 from reconciler.repo.git import Git
 from reconciler.repo.reader import EvidenceReader
 
@@ -46,7 +46,13 @@ def _divergence(git: Git, sight: Sight, node: str, records: list[Record]) -> dic
     return divergence.compare(records, node=node, blob=blob, profiles=profiles)
 
 
-def _phase(own: list[Any]) -> Phase:
+def _phase(own: list[Record]) -> Phase:
+    head = head_from(own)
+    return head.phase if head else Phase.FREE
+
+
+def head_from(own: list[Record]) -> Head | None:
+    """Return the head that one node's records make, in chain order; raise TrustError if they are no chain."""
     from reconciler.evidence.canonical import digest
     from reconciler.evidence.fold import fold
     from reconciler.evidence.statement import statement_bytes
@@ -55,7 +61,7 @@ def _phase(own: list[Any]) -> Phase:
     for record in own:
         payload_digest = own[record.sequence].previous if record.sequence < len(own) else None
         head = fold(head, record, digest=payload_digest or digest(statement_bytes(record, endorsement="")))
-    return head.phase if head else Phase.FREE
+    return head
 
 
 def text(found: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.desk import SpoolDesk
 from reconciler.errors.taxonomy import InputError
 from reconciler.execute.passes import Engine
-from reconciler.execute.recall import PowerRecall
+from reconciler.execute.recall import PassMemory, PowerRecall
 from reconciler.ports.site import Site
 from reconciler.repo.git import Git
 from reconciler.repo.signing import EvidenceKey
@@ -56,6 +56,7 @@ class Workshop:
         self._powers: dict[str, tuple[Node, IpmiPower]] = {}
         self._lock = threading.Lock()
         self._recall = PowerRecall()
+        self._memory = PassMemory()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -88,6 +89,7 @@ class Workshop:
             now=now,
             workers=WORKERS,
             recall=self._recall,
+            memory=self._memory,
         )
 
     def _switch(self, name: str, document: Switch) -> OpenVswitch:

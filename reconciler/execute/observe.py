@@ -17,42 +17,59 @@ from reconciler.model.observed import UNKNOWN_PORT, NodeObservation, ObservedSta
 from reconciler.ports.site import Site
 
 
-def observe(
-    site: Site, *, desired: DesiredState, now: datetime, workers: int, recall: PowerRecall | None = None
+def observe(  # noqa: PLR0913  # two of the six only save work
+    site: Site,
+    *,
+    desired: DesiredState,
+    now: datetime,
+    workers: int,
+    recall: PowerRecall | None = None,
+    before: ObservedState | None = None,
 ) -> ObservedState:
     """Return what the site says of everything that ``desired`` names; ``workers`` devices are asked at once.
 
-    With ``recall`` a BMC that answered a moment ago is not asked again.
+    With ``recall`` a BMC that answered a moment ago is not asked again. Everything is read as ever with ``before``, the
+    last observation; but what is equal to what was seen then is the same object, so that planning can tell by identity.
     """
     names = sorted(desired.nodes)
     ports = dict(map_all(lambda name: (name, _ports(site, desired, name)), sorted(desired.switches), workers=workers))
     power = dict(map_all(lambda name: (name, _power(site, name, now=now, recall=recall)), names, workers=workers))
     assignments, sessions, heads = site.boot.assignments(), site.desk.sessions(), site.ledger.heads()
+    known = before.nodes if before else {}
     nodes = {
-        name: NodeObservation(
-            node=name,
-            power=power[name],
-            ports={i.name: ports[i.switch].get(i.port, UNKNOWN_PORT) for i in desired.nodes[name].spec.interfaces},
-            assignment=assignments.get(name),
-            session=sessions.get(name),
-            head=heads.get(name),
+        name: _same(
+            known.get(name),
+            NodeObservation(
+                node=name,
+                power=power[name],
+                ports={i.name: ports[i.switch].get(i.port, UNKNOWN_PORT) for i in desired.nodes[name].spec.interfaces},
+                assignment=assignments.get(name),
+                session=sessions.get(name),
+                head=heads.get(name),
+            ),
         )
         for name in names
     }
     used = {(i.switch, i.port) for node in desired.nodes.values() for i in node.spec.interfaces}
+    spare = {
+        (switch, port): state
+        for switch, states in ports.items()
+        for port, state in states.items()
+        if (switch, port) not in used
+    }
     return ObservedState(
         observed_at=now,
         listening_since=site.desk.listening_since(),
         nodes=nodes,
-        spare_ports={
-            (switch, port): state
-            for switch, states in ports.items()
-            for port, state in states.items()
-            if (switch, port) not in used
-        },
+        spare_ports=before.spare_ports if before and before.spare_ports == spare else spare,
         former={name: head for name, head in heads.items() if name not in desired.nodes},
         key_versions=_versions(site, desired, nodes),
     )
+
+
+def _same(before: NodeObservation | None, seen: NodeObservation) -> NodeObservation:
+    """Return ``before`` if it is equal to what is seen now."""
+    return before if before is not None and before == seen else seen
 
 
 def _ports(site: Site, desired: DesiredState, name: str) -> Mapping[str, PortState]:

@@ -11,7 +11,7 @@ from reconciler.execute.actuator import Actuator
 from reconciler.execute.judge import judge
 from reconciler.execute.observe import observe
 from reconciler.execute.outcome import Outcome
-from reconciler.execute.recall import PowerRecall
+from reconciler.execute.recall import PassMemory, PowerRecall
 from reconciler.execute.records import Occasion
 from reconciler.execute.walk import Watch, walk
 from reconciler.model.desired import DesiredState
@@ -36,7 +36,8 @@ class Engine:
     """What passes are made with: the site, the evidence signer, the clock, and how many devices at once.
 
     ``sign`` makes raw Ed25519 signatures with the evidence key ``key_id``. One worker means one thing at a time, in
-    plan order. With ``recall`` a BMC that answered a moment ago is not asked again for a plan.
+    plan order. With ``recall`` a BMC that answered a moment ago is not asked again for a plan. With ``memory`` what has
+    not changed since the last draft is not thought through again.
     """
 
     site: Site
@@ -45,15 +46,19 @@ class Engine:
     now: Callable[[], datetime]
     workers: int
     recall: PowerRecall | None = None
+    memory: PassMemory | None = None
 
     def draft(self, desired: DesiredState) -> Draft:
         """Observe, judge and plan; nothing is touched."""
         now = self.now()
-        observed = observe(self.site, desired=desired, now=now, workers=self.workers, recall=self.recall)
-        verdicts = judge(desired, observed=observed)
-        return Draft(
-            desired=desired, observed=observed, plan=plan(desired, observed=observed, verdicts=verdicts, now=now)
+        memory = self.memory or PassMemory()
+        observed = observe(
+            self.site, desired=desired, now=now, workers=self.workers, recall=self.recall, before=memory.observed
         )
+        memory.observed = observed
+        verdicts = judge(desired, observed=observed)
+        made = plan(desired, observed=observed, verdicts=verdicts, now=now, memory=memory.plans)
+        return Draft(desired=desired, observed=observed, plan=made)
 
     def carry_out(self, draft: Draft, *, watch: Watch) -> Mapping[str, Outcome]:
         """Carry out a draft just made, and return each action's outcome by id.

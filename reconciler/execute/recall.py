@@ -1,14 +1,16 @@
-"""What was read of a machine's power a moment ago, so that a pass woken by a node need not ask every BMC again.
+"""What one pass leaves for the next: what was read of a machine's power a moment ago, and what was thought.
 
-Only for planning: a gate always reads anew. What a BMC did not tell is not remembered, and an action on a node's power
-makes what is remembered of it void.
+So a pass woken by a node need not ask every BMC again. Only for planning: a gate always reads anew. What a BMC did not
+tell is not remembered, and an action on a node's power makes what is remembered of it void. What was observed and
+thought saves work only; every fact but those is read in every pass.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from reconciler.model.observed import PowerState
+from reconciler.model.observed import ObservedState, PowerState
+from reconciler.plan.memory import PlanMemory
 
 LASTS = timedelta(seconds=3)
 """Longer than a node takes from evidence to acknowledgement, shorter than any machine's start."""
@@ -36,3 +38,12 @@ class PowerRecall:
         """Return what was read of ``node`` within the last moments, None if it has to be read again."""
         at, state = self._read.get(node, (now - LASTS, None))
         return state if timedelta(0) <= now - at < LASTS else None
+
+
+class PassMemory:
+    """The last observation, whose equal parts the next one uses again, and the memory of the plans made."""
+
+    def __init__(self) -> None:
+        """Remember nothing."""
+        self.observed: ObservedState | None = None
+        self.plans = PlanMemory()

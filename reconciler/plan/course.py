@@ -17,8 +17,8 @@ from reconciler.attest.explain import place_of
 from reconciler.attest.verdict import Accepted, Reason, Rejected
 from reconciler.model.observed import AnswerStatus, PowerState
 from reconciler.model.phase import Phase
-from reconciler.plan.assign import is_barred
 from reconciler.plan.scene import Scene
+from reconciler.plan.standing import is_barred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

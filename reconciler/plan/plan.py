@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.plan.actions import Action
+from reconciler.plan.preemption import Preemption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Plan:
     actions: tuple[Action, ...]
     drift: tuple[Drift, ...] = ()
     problems: tuple[Problem, ...] = ()
+    preemptions: tuple[Preemption, ...] = ()
 
     def is_empty(self) -> bool:
         """Return whether there is nothing to do."""
@@ -54,6 +56,7 @@ class Plan:
             "actions": [_action(action) for action in self.actions],
             "drift": _plain(self.drift),
             "problems": _plain(self.problems),
+            "preemptions": [preemption.to_json() for preemption in self.preemptions],
         }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -11,71 +10,110 @@ from reconciler.attest.verdict import Verdict
 from reconciler.keys.rotation import due_rotations
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState
-from reconciler.model.phase import Phase
-from reconciler.plan.actions import Action, Park, Port, PowerOff, RecordEvidence, ReleaseKeys, ReturnToPool, RotateKey
-from reconciler.plan.assign import assign_nodes
+from reconciler.plan.actions import Action, PowerOff, RecordEvidence, ReleaseKeys, ReturnToPool, RotateKey
+from reconciler.plan.assign import Assignments
 from reconciler.plan.course import Course, Expel, Join, Prove, Rest, Serve, decide
+from reconciler.plan.drift import drift_of
+from reconciler.plan.fingerprint import fingerprint
 from reconciler.plan.graph import in_order
+from reconciler.plan.memory import PlanMemory
 from reconciler.plan.plan import Drift, Plan, Problem
 from reconciler.plan.scene import Scene
 from reconciler.plan.steps import steps_for
 
+__all__ = ["fingerprint", "plan"]
 
-def plan(desired: DesiredState, *, observed: ObservedState, verdicts: Mapping[str, Verdict], now: datetime) -> Plan:
+
+def plan(
+    desired: DesiredState,
+    *,
+    observed: ObservedState,
+    verdicts: Mapping[str, Verdict],
+    now: datetime,
+    memory: PlanMemory | None = None,
+) -> Plan:
     """Return what is to be done so that the site becomes ``desired``.
 
     ``verdicts`` are about the newest evidence in ``observed``, by node. Nothing is waited for: a node whose evidence
-    has not come has an ``Attest`` action, and what depends on it.
+    has not come has an ``Attest`` action, and what depends on it. With ``memory``, what has not changed since the last
+    plan is not thought through again; the plan is the same.
     """
-    assignments = assign_nodes(desired, {name: seen.head for name, seen in observed.nodes.items()})
+    memory = PlanMemory() if memory is None else memory
+    assignments = memory.begin(desired, observed=observed, verdicts=verdicts)
     scenes = {
         name: Scene(
             name=name,
             wanted=assignments.enclave_of.get(name),
             desired=desired,
-            seen=seen,
+            seen=observed.nodes[name],
             verdict=verdicts.get(name),
             listening_since=observed.listening_since,
             now=now,
         )
-        for name, seen in sorted(observed.nodes.items())
+        for name in memory.astir()
     }
     courses = {name: decide(scene) for name, scene in scenes.items()}
-    rotations = _rotations(scenes, courses, observed)
+    memory.settle(scenes, courses)
+    # From here on ``scenes`` and ``courses`` are those of nodes that do not rest. Guards hold courses back here: the
+    # memory has what was decided.
+    rotations = _rotations(scenes, courses, observed, resting=memory.resting.keys)
     versions = dict(observed.key_versions) | {name: past + 1 for name, past in rotations.items()}
     actions = [action for name, s in scenes.items() for action in steps_for(s, courses[name], versions=versions)]
+    actions = _bind(actions, rotations, scenes, courses, resting=memory.resting.keys)
+    made = Plan(
+        commit=desired.commit,
+        observation=memory.fingerprint(observed),
+        made_at=now,
+        actions=in_order(actions + memory.spare_ports(desired, observed)),
+        drift=_drift(scenes, memory),
+        problems=(*_enclave_problems(assignments), *_node_problems(courses, memory)),
+        preemptions=assignments.preemptions,
+    )
+    memory.end()
+    return made
+
+
+def _enclave_problems(assignments: Assignments) -> list[Problem]:
+    """Return which enclaves lack nodes, and which selections are empty."""
     problems = [
         Problem(subject=f"enclave/{s.enclave}", message=f"{s.given} of {s.wanted} nodes: {s.why}")
         for s in assignments.shortfalls
     ]
-    problems += [
-        Problem(subject=f"node/{n}", message=c.problem)
-        for n, c in courses.items()
-        if isinstance(c, Rest | Serve) and c.problem
-    ]
-    return Plan(
-        commit=desired.commit,
-        observation=fingerprint(observed),
-        made_at=now,
-        actions=in_order(_bind(actions, rotations, scenes, courses) + _spare_ports(desired, observed)),
-        drift=tuple(drift for scene in scenes.values() for drift in _drift(scene)),
-        problems=tuple(problems),
-    )
+    notices = [Problem(subject=f"enclave/{d.enclave}", message=d.notice) for d in assignments.decisions.values()]
+    return problems + [notice for notice in notices if notice.message]
 
 
-def fingerprint(observed: ObservedState) -> str:
-    """Return a SHA-256 over the observed facts; the time of observation is not one of them."""
-    facts = (observed.nodes, observed.spare_ports, observed.former, observed.key_versions)
-    return hashlib.sha256(repr([sorted(fact.items()) for fact in facts]).encode("utf-8")).hexdigest()
+def _node_problems(courses: Mapping[str, Course], memory: PlanMemory) -> list[Problem]:
+    """Return what is not known of nodes, in order of their names."""
+    problems = dict(memory.resting.problems)
+    problems |= {n: c.problem for n, c in courses.items() if isinstance(c, Rest | Serve) and c.problem}
+    return [Problem(subject=f"node/{name}", message=message) for name, message in sorted(problems.items())]
 
 
-def _rotations(scenes: Mapping[str, Scene], courses: Mapping[str, Course], observed: ObservedState) -> dict[str, int]:
+def _drift(scenes: Mapping[str, Scene], memory: PlanMemory) -> tuple[Drift, ...]:
+    """Return the drift of all nodes, in order of their names."""
+    found = dict(memory.resting.drift)
+    for name, scene in scenes.items():
+        drift = drift_of(scene)
+        if drift is not None:
+            found[name] = drift
+    return tuple(drift for _, drift in sorted(found.items()))
+
+
+def _rotations(
+    scenes: Mapping[str, Scene],
+    courses: Mapping[str, Course],
+    observed: ObservedState,
+    *,
+    resting: Mapping[str, Mapping[str, int]],
+) -> dict[str, int]:
+    """Return which keys are due; ``resting`` are the ones that nodes know which rest."""
     entitled: dict[str, set[str]] = {}
     for name, course in courses.items():
         if isinstance(course, Join | Prove | Serve):
             for key in scenes[name].enclave.spec.keys:
                 entitled.setdefault(key, set()).add(name)
-    known = {name: head.keys for name, head in observed.former.items()}
+    known = {name: head.keys for name, head in observed.former.items()} | dict(resting)
     known |= {name: scene.head.keys for name, scene in scenes.items() if scene.head}
     # A member that rests (its switch or BMC is silent) keeps what it has: nothing is known against it.
     for name, course in courses.items():
@@ -89,6 +127,8 @@ def _bind(
     rotations: Mapping[str, int],
     scenes: Mapping[str, Scene],
     courses: Mapping[str, Course],
+    *,
+    resting: Mapping[str, Mapping[str, int]],
 ) -> list[Action]:
     """Return all actions with the rotations among them.
 
@@ -98,8 +138,11 @@ def _bind(
     ids = {action.id for action in actions}
     rotating: list[Action] = []
     for key, past in rotations.items():
-        losers = [name for name, s in scenes.items() if s.head and key in s.head.keys]
-        parks = tuple(f"park/{n}" for n in losers if isinstance(courses[n], Expel) and f"park/{n}" in ids)
+        losers = sorted(
+            [name for name, keys in resting.items() if key in keys]
+            + [name for name, s in scenes.items() if s.head and key in s.head.keys]
+        )
+        parks = tuple(f"park/{n}" for n in losers if isinstance(courses.get(n), Expel) and f"park/{n}" in ids)
         why = f"{', '.join(losers) or 'a former node'} knew it"
         rotating.append(RotateKey(subject=key, why=why, past=past, follows=parks))
     return [_after_rotations(action, rotations, scenes, courses) for action in actions] + rotating
@@ -123,36 +166,3 @@ def _after_rotations(
             return replace(action, after=(*action.after, *(f"rotate-key/{k}" for k in action.keys if k in rotations)))
         case _:
             return action
-
-
-def _spare_ports(desired: DesiredState, observed: ObservedState) -> list[Action]:
-    """Return a parking for every port of ours that no node uses and that is not known to be parked."""
-    actions: list[Action] = []
-    for (switch, port), state in sorted(observed.spare_ports.items()):
-        vlan = desired.zones[desired.switches[switch].spec.zone].spec.parking_vlan
-        if not state.is_access(vlan):
-            spare = Port(interface=port, switch=switch, port=port, vlan=vlan)
-            actions.append(Park(subject=f"{switch}:{port}", why="no node uses this port", ports=(spare,)))
-    return actions
-
-
-def _drift(scene: Scene) -> list[Drift]:
-    """Return where the hardware is not as the record left it, though nobody asked for a change."""
-    phase = scene.phase
-    subject = f"node/{scene.name}"
-    if phase in {Phase.FREE, Phase.REJECTED}:
-        expected = "" if scene.is_at_rest() or scene.head is None else "off, parked, served nothing"
-    elif phase is Phase.ENCLAVE and scene.wanted and scene.head and scene.head.enclave == scene.wanted:
-        expected = "" if scene.is_at(scene.enclave_ports()) and not scene.is_off() else f"on, in enclave {scene.wanted}"
-    else:
-        expected = ""
-    return [Drift(subject=subject, expected=expected, found=_facts(scene))] if expected else []
-
-
-def _facts(scene: Scene) -> str:
-    ports = [
-        f"{name} {state.mode.value.lower()} {state.vlan or ''}".strip()
-        for name, state in sorted(scene.seen.ports.items())
-    ]
-    served = ["an image is served"] if scene.seen.assignment else []
-    return ", ".join([f"power {scene.seen.power.value.lower()}", *ports, *served])

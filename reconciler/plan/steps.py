@@ -97,15 +97,18 @@ def _down(scene: Scene, why: str) -> list[Action]:
 
 
 def _leave(scene: Scene) -> list[Action]:
-    why = (
-        f"enclave {scene.head.enclave} no longer asks for it"
-        if scene.head and scene.head.enclave
-        else "nobody asks for it"
-    )
+    why = _why_it_leaves(scene)
     actions = _down(scene, why) + _withdraw(scene, why)
     if scene.phase is not Phase.FREE:
         actions.append(ReturnToPool(subject=scene.name, why=why))
     return actions
+
+
+def _why_it_leaves(scene: Scene) -> str:
+    left = scene.head.enclave if scene.head else None
+    if left is None:
+        return "nobody asks for it"
+    return f"it leaves enclave {left} for {scene.wanted}" if scene.wanted else f"enclave {left} no longer asks for it"
 
 
 def _expel(scene: Scene, course: Expel) -> list[Action]:

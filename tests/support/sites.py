@@ -45,6 +45,7 @@ class NodeShape:
     interfaces: int = 1
     size: str = "small"
     cleared: int = 0
+    rack: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,10 @@ class EnclaveShape:
     policy: str = "measured-boot"
     keys: tuple[str, ...] = field(default=("common",))
     reattest: str = "30s"
+    priority: int = 0
+    preemptible: bool = False
+    spread: str | None = None
+    suspend: bool = False
 
 
 def site(
@@ -152,7 +157,7 @@ def _node(index: int, name: str, shape: NodeShape, switches: Sequence[str]) -> N
         "airlock": {"vlan": FIRST_AIRLOCK + index + 1},
         "cleared": shape.cleared,
     }
-    return _parse(Node, name, spec, labels={"size": shape.size})
+    return _parse(Node, name, spec, labels={"size": shape.size} | ({"rack": shape.rack} if shape.rack else {}))
 
 
 def _image(name: str, measured: str) -> Image:
@@ -179,6 +184,8 @@ def _enclave(shape: EnclaveShape) -> Enclave:
     nodes: dict[str, Any] = {"names": list(shape.names)} if shape.names is not None else {"count": shape.count or 0}
     if shape.size is not None:
         nodes["select"] = {"size": shape.size}
+    if shape.spread is not None:
+        nodes["spread"] = shape.spread
     spec = {
         "nodes": nodes,
         "image": shape.image,
@@ -186,5 +193,8 @@ def _enclave(shape: EnclaveShape) -> Enclave:
         "networks": [f"{shape.name}-net"],
         "keys": list(shape.keys),
         "reattest": shape.reattest,
+        "priority": shape.priority,
+        "preemptible": shape.preemptible,
+        "suspend": shape.suspend,
     }
     return _parse(Enclave, shape.name, spec)

@@ -64,8 +64,13 @@ MALICES = (Malice.TAMPERED, Malice.FORGED_LOG, Malice.SILENT, Malice.ABSENT, Mal
 
 
 def inventories(*, max_nodes: int = 4) -> st.SearchStrategy[tuple[NodeShape, ...]]:
-    """Return nodes, with one or two network cards each, of two sizes."""
-    shape = st.builds(NodeShape, interfaces=st.sampled_from((1, 1, 2)), size=st.sampled_from(("small", "large")))
+    """Return nodes, with one or two network cards each, of two sizes, in two racks or in none."""
+    shape = st.builds(
+        NodeShape,
+        interfaces=st.sampled_from((1, 1, 2)),
+        size=st.sampled_from(("small", "large")),
+        rack=st.sampled_from((None, "r1", "r2")),
+    )
     return st.lists(shape, min_size=1, max_size=max_nodes).map(tuple)
 
 
@@ -88,6 +93,9 @@ def enclave_sets(draw: st.DrawFn, *, nodes: int) -> tuple[EnclaveShape, ...]:
                 image=draw(st.sampled_from(IMAGES)),
                 policy=draw(st.sampled_from(("measured-boot", "pinned"))),
                 keys=tuple(draw(st.lists(st.sampled_from(KEYS), unique=True, max_size=2))),
+                priority=draw(st.sampled_from((0, 0, 10, 100))),
+                preemptible=draw(st.booleans()),
+                spread="rack" if names is None and draw(st.booleans()) else None,
             )
         )
     return tuple(shapes)

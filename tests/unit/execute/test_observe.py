@@ -80,3 +80,18 @@ def test_who_left_the_inventory_is_remembered_with_its_keys() -> None:
 def test_keys_that_are_no_longer_declared_are_asked_about_while_somebody_knows_them() -> None:
     seen = _observe(at_stage(Stage.MEMBER).world, desired=site(nodes=2))
     assert seen.key_versions == {"common": 1}
+
+
+def test_what_is_seen_as_before_is_the_same_object_and_everything_else_is_new() -> None:
+    runner = at_stage(Stage.MEMBER)
+    world = runner.world
+    before = _observe(world)
+    again = observe(world.site, desired=world.desired, now=world.clock.now(), workers=1, before=before)
+    assert all(again.nodes[name] is seen for name, seen in before.nodes.items())
+    assert again.spare_ports is before.spare_ports
+    world.spoil_port("n2")
+    world.switches["tor-1"].truth["swp5"] = access(7)
+    changed = observe(world.site, desired=world.desired, now=world.clock.now(), workers=1, before=again)
+    assert changed.nodes["n1"] is before.nodes["n1"]
+    assert changed == _observe(world)
+    assert changed.spare_ports != before.spare_ports

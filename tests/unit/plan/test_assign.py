@@ -7,7 +7,8 @@ from typing import Any
 
 from reconciler.model.phase import Phase
 from reconciler.model.record import Head
-from reconciler.plan.assign import assign_nodes, is_barred
+from reconciler.plan.assign import assign_nodes
+from reconciler.plan.standing import is_barred
 from tests.support.sites import EnclaveShape, NodeShape, site
 
 

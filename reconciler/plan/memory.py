@@ -1,0 +1,157 @@
+"""What a running loop need not think again: how nodes stand, who serves whom, and which nodes rest.
+
+A memory changes how long a plan takes and nothing else: without one, the same plan comes out byte by byte.
+
+1. A node rests if nobody wants it, nothing of it was appraised, and nothing is to be done about it. Its course does
+   not change with time, and depends on its document, on its zone and on what was seen of it, and on nothing else.
+2. It rests until one of these is another object, somebody wants it, or something of it was appraised. Equal things
+   that were read anew are thought through anew.
+3. What is kept is what was decided, before any guard held it back.
+4. A plan that was not finished leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.desired import DesiredState
+from reconciler.model.kinds import Node
+from reconciler.model.observed import NodeObservation, ObservedState
+from reconciler.plan.actions import Action
+from reconciler.plan.assign import Assignments, assign
+from reconciler.plan.changes import changed_keys
+from reconciler.plan.course import Course, Rest
+from reconciler.plan.drift import drift_of
+from reconciler.plan.fingerprint import Fingerprints
+from reconciler.plan.plan import Drift
+from reconciler.plan.scene import Scene
+from reconciler.plan.spare import spare_ports
+from reconciler.plan.standing import Standings, labels_asked
+
+
+@dataclass(slots=True)
+class _Resting:
+    """What plans say of nodes that rest: only of those of which there is something to say."""
+
+    names: set[str] = field(default_factory=set)
+    problems: dict[str, str] = field(default_factory=dict)
+    drift: dict[str, Drift] = field(default_factory=dict)
+    keys: dict[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def forget(self, name: str) -> None:
+        """Say nothing of ``name``."""
+        self.names.discard(name)
+        for said in (self.problems, self.drift, self.keys):
+            said.pop(name, None)
+
+
+class PlanMemory:
+    """The memory of one planner: give it to every ``plan`` of a loop, or to none."""
+
+    def __init__(self) -> None:
+        """Remember nothing."""
+        self._is_whole = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._nodes: Mapping[str, Node] = {}
+        self._seen: Mapping[str, NodeObservation] = {}
+        self._desired: DesiredState | None = None
+        self._standings = Standings(())
+        self._assigned: tuple[int, Assignments] | None = None
+        self._fingerprints = Fingerprints()
+        self._spare: tuple[ObservedState, list[Action]] | None = None
+        self._astir: set[str] = set()
+        self.resting = _Resting()
+
+    def begin(self, desired: DesiredState, *, observed: ObservedState, verdicts: Iterable[str]) -> Assignments:
+        """Take in what a plan is made from, and return who serves whom; ``verdicts`` are the nodes that have one."""
+        if not self._is_whole:
+            self._clear()
+        self._is_whole = False
+        before, self._desired = self._desired, desired
+        documents = changed_keys(self._nodes, desired.nodes)
+        seen = changed_keys(self._seen, observed.nodes)
+        self._nodes, self._seen = desired.nodes, observed.nodes
+        if before is None or changed_keys(before.zones, desired.zones):
+            self._wake(list(self.resting.names))
+            self._spare = None
+        if before is None or changed_keys(before.switches, desired.switches):
+            self._spare = None
+        self._note_standings(desired, documents | seen)
+        self._fingerprints.note(observed.nodes, changed=seen)
+        self._wake(documents | seen)
+        assignments = self._assign(desired, before)
+        self._wake(assignments.enclave_of)
+        self._wake(verdicts)
+        return assignments
+
+    def astir(self) -> list[str]:
+        """Return the nodes to think through, sorted."""
+        return sorted(self._astir)
+
+    def settle(self, scenes: dict[str, Scene], courses: dict[str, Course]) -> None:
+        """Move the nodes that rest out of ``scenes`` and ``courses``, and keep what is to be said of them."""
+        for name, course in list(courses.items()):
+            scene = scenes[name]
+            if isinstance(course, Rest) and scene.wanted is None and scene.verdict is None:
+                self._rest(scene, course)
+                del scenes[name], courses[name]
+
+    def fingerprint(self, observed: ObservedState) -> str:
+        """Return the fingerprint of what was taken in."""
+        return self._fingerprints.of(observed)
+
+    def spare_ports(self, desired: DesiredState, observed: ObservedState) -> list[Action]:
+        """Return a parking for every port of ours that no node uses and that is not known to be parked."""
+        if self._spare is None or changed_keys(self._spare[0].spare_ports, observed.spare_ports):
+            self._spare = (observed, spare_ports(desired, observed))
+        return self._spare[1]
+
+    def end(self) -> None:
+        """Take note that the plan is complete: what was kept may be used for the next."""
+        self._is_whole = True
+
+    def _note_standings(self, desired: DesiredState, changed: set[str]) -> None:
+        labels = labels_asked(desired.enclaves.values())
+        names: Iterable[str] = changed
+        if labels != self._standings.labels:
+            self._standings, self._assigned = Standings(labels), None
+            names = desired.nodes
+        for name in sorted(names):
+            if name in desired.nodes:
+                seen = self._seen.get(name)
+                self._standings.put(name, desired.nodes[name], seen.head if seen else None)
+            else:
+                self._standings.drop(name)
+
+    def _assign(self, desired: DesiredState, before: DesiredState | None) -> Assignments:
+        is_asked_anew = before is None or any(
+            changed_keys(old, new)
+            for old, new in ((before.enclaves, desired.enclaves), (before.networks, desired.networks))
+        )
+        if self._assigned is None or is_asked_anew or self._assigned[0] != self._standings.version:
+            self._assigned = (self._standings.version, assign(desired, self._standings))
+        return self._assigned[1]
+
+    def _wake(self, names: Iterable[str]) -> None:
+        """Let ``names`` be thought through; those of which nothing is seen are forgotten."""
+        for name in names:
+            if name not in self._astir:
+                self.resting.forget(name)
+            if name in self._seen:
+                self._astir.add(name)
+            else:
+                self._astir.discard(name)
+
+    def _rest(self, scene: Scene, course: Rest) -> None:
+        name, drift = scene.name, drift_of(scene)
+        self._astir.discard(name)
+        self.resting.names.add(name)
+        if course.problem:
+            self.resting.problems[name] = course.problem
+        if drift is not None:
+            self.resting.drift[name] = drift
+        if scene.head is not None and scene.head.keys:
+            self.resting.keys[name] = scene.head.keys
