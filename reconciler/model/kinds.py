@@ -141,6 +141,8 @@ class NetworkSpec(Value):
 
     zone: Name
     vlan: Vlan
+    shared: bool = False
+    """Enclaves of one tenant are meant to reach each other here; otherwise two of them on it are asked about."""
 
 
 class Network(Document):

@@ -60,6 +60,10 @@ class Catalogue:
         """Return whether a document of that name was meant to be there, whole or broken."""
         return name in self.documents.get(kind, {}) or name in self.unreadable.get(kind, set())
 
+    def is_whole(self, kind: type[Document]) -> bool:
+        """Return whether every document of ``kind`` could be read, so that what is not there is missing indeed."""
+        return not self.unreadable.get(kind)
+
 
 def catalogue(snapshot: Snapshot) -> Catalogue:
     """Return every document of ``snapshot``."""
