@@ -54,7 +54,7 @@ def validate(
         if found:
             typer.echo("\n".join(finding_lines(found)), err=True)
         if summary:
-            typer.echo(summary + (f", {len(found)} warnings" if found else ""))
+            typer.echo(summary + (f", {len(found)} warning{'s'[: len(found) > 1]}" if found else ""))
     if not summary or (strict and found):
         raise typer.Exit(InputError.exit_code)
 

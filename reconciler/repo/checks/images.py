@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from itertools import islice
 
 from reconciler.errors.taxonomy import Finding
 from reconciler.model.kinds import AppraisalPolicy, Enclave, Image, Measurements
@@ -41,7 +42,7 @@ def doubt_images(found: Catalogue) -> Iterator[Finding]:
         image = found.all(Image).get(name)
         composed = [compose(policy, policies=specs) for policy in policies & found.all(AppraisalPolicy).keys()]
         if image and any(policy.image and not policy.unsafe_any_image for policy in composed):
-            for field, odd in _oddities(image.document.spec.measurements):
+            for field, odd in islice(_oddities(image.document.spec.measurements), 1):
                 message = f"{odd}; every node that boots image {name} would be rejected"
                 hint = f"derive the measurements from the file: ringfence image predict FILE --name {name}"
                 yield image.find("spec", "measurements", field, code="ImageNotPredicted", message=message, hint=hint)
