@@ -27,6 +27,7 @@ from ruamel.yaml.events import (
 )
 
 from reconciler.errors.taxonomy import Finding, cut
+from reconciler.repo.yaml_words import conflict_line, encoding_hint, yaml_hint
 
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -101,22 +102,30 @@ def parse_documents(content: bytes, *, path: str) -> tuple[list[RawDocument], li
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - (content.rfind(b"\n", 0, error.start) + 1) + 1
-        hint = "save the file as UTF-8"
+        hint = encoding_hint(content)
         return [], [Finding(path=path, line=line, column=column, code="NotUtf8", message="is not UTF-8", hint=hint)]
     reader = _Reader(path=path)
     try:
         documents = list(reader.read(YAML(typ="safe", pure=True).parse(text)))
     except _RefusedError as refused:
         return [], [*reader.findings, refused.finding]
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        message = f"is not YAML: {cut(str(error.problem or error.context))}"
-        return [], [*reader.findings, Finding(path=path, line=line, column=column, code="NotYaml", message=message)]
     except YAMLError as error:
-        message = f"is not YAML: {cut(str(error))}"
-        return [], [*reader.findings, Finding(path=path, code="NotYaml", message=message)]
+        return [], [*reader.findings, _not_yaml(error, path=path, content=content)]
     return ([], reader.findings) if reader.findings else (documents, [])
+
+
+def _not_yaml(error: YAMLError, *, path: str, content: bytes) -> Finding:
+    conflict = conflict_line(content)
+    if conflict:
+        hint = "choose between the two sides, and delete the lines that begin with <<<<<<<, ======= and >>>>>>>"
+        message = "a merge was left unfinished here"
+        return Finding(path=path, line=conflict, column=1, code="MergeConflict", message=message, hint=hint)
+    marked = error if isinstance(error, MarkedYAMLError) else None
+    mark = (marked.problem_mark or marked.context_mark) if marked else None
+    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    problem = cut(str((marked.problem or marked.context) if marked else error))
+    message, hint = f"is not YAML: {problem}", yaml_hint(problem)
+    return Finding(path=path, line=line, column=column, code="NotYaml", message=message, hint=hint)
 
 
 def too_large(path: str, *, size: int, limit: int = MAX_FILE_BYTES) -> Finding:
@@ -152,7 +161,14 @@ class _Reader:
 
     def _value(self, event: Event, *, events: Iterator[Event], location: Location, key: Position) -> Plain:
         if len(location) > MAX_DEPTH:
-            raise _RefusedError(self._finding(event, "TooDeep", f"is nested deeper than {MAX_DEPTH} levels", ""))
+            raise _RefusedError(
+                self._finding(
+                    event,
+                    "TooDeep",
+                    f"is nested deeper than {MAX_DEPTH} levels",
+                    "look for brackets that were not closed",
+                )
+            )
         self._refuse_extras(event)
         here = _position(event)
         if isinstance(event, ScalarEvent):
@@ -181,7 +197,9 @@ class _Reader:
             key = _position(event)
             if name in items:
                 line = self._marks[(*location, name)].key[0]
-                self._find(event, "DuplicateKey", f"{name} stands here a second time", f"the first is in line {line}")
+                more = "; a new document begins with a line ---" if not location and name == "apiVersion" else ""
+                hint = f"the first is in line {line}{more}"
+                self._find(event, "DuplicateKey", f"{name} stands here a second time", hint)
             value = self._value(next(events), events=events, location=(*location, name), key=key)
             items[name] = value
         return items
@@ -202,7 +220,9 @@ class _Reader:
         if event.implicit[0]:
             return self._resolve(event, text)
         if any("\ud800" <= character <= "\udfff" for character in text):
-            self._find(event, "NotText", "holds half of a surrogate pair, which is no character", "")
+            self._find(
+                event, "NotText", "holds half of a surrogate pair, which is no character", "write the character itself"
+            )
             return ""
         return text
 

@@ -16,22 +16,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from reconciler.errors.taxonomy import Finding, cut
-from reconciler.model.base import NAME_PATTERN
 from reconciler.model.kinds import Document
+from reconciler.repo.descriptions import describe
 from reconciler.repo.documents import Location, Plain, RawDocument
 from reconciler.repo.layout import KINDS
-
-_PATTERNS = {
-    NAME_PATTERN: ("a name", "use lower-case letters, digits and inner dashes, at most 63"),
-    r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$": ("a MAC address", "write it in lower case with colons: 52:54:00:12:34:56"),
-    r"^sha256:[0-9a-f]{64}$": ("a digest", "write sha256: and 64 lower-case hexadecimal digits"),
-    r"^[0-9a-f]{64}$": ("a digest", "write 64 lower-case hexadecimal digits"),
-    r"^[A-Za-z0-9._@+-]{1,128}$": ("a signer", "write the principal as it stands in trust/allowed_signers"),
-    r"^[A-Za-z0-9._*][A-Za-z0-9._*/-]{0,255}$": ("a path pattern", "write a path such as tenants/blue/**"),
-    r"^[0-7]$": ("the number of a firmware PCR", 'quote a number from 0 to 7: "0"'),
-    r"^[a-z0-9]{1,15}$": ("an interface name", "use at most 15 lower-case letters and digits"),
-}
-"""What a pattern of the model is called, and how to write a value that fits it."""
+from reconciler.repo.patterns import explain
 
 _WANTED = {
     "string_type": "text",
@@ -48,6 +37,42 @@ _WANTED = {
 }
 
 
+_BEGIN = "begin with apiVersion: ringfence/v1alpha1, kind, metadata and spec, each on a line of its own"
+
+_HABITS = {
+    "replicas": "the number of nodes is spec.nodes.count",
+    "selector": "nodes are selected by spec.nodes.select",
+    "nodeselector": "nodes are selected by spec.nodes.select",
+    "matchlabels": "write the labels right below select",
+    "namespace": "whose it is, its folder says: tenants/<tenant>/",
+    "annotations": "there are none; for people, write a comment",
+    "status": "what became of it is told by ringfence status and ringfence explain, never written here",
+    "template": "there are none; an enclave names its image and its nodes",
+    "paused": "write suspend: true",
+    "ip": "write address",
+    "host": "write address",
+}
+"""Fields that other systems have, and what takes their place."""
+
+_SECRETS = ("password", "passwd", "secret", "token", "privatekey", "private_key", "username")
+_SECRET = (
+    "a secret never stands in git, which keeps it for ever: change it where it is used, then give only its name here, "  # noqa: S105
+    "in credentials; docs/settings.md says where the secret goes"
+)
+
+_RULES = {
+    "give either names or count": "names for these very nodes, count for any that match; delete one of the two",
+    "select and spread go with": "delete select and spread, or write count in place of names",
+    "is named twice": "name each node once",
+    "the threshold is higher": "lower the threshold, or add signers",
+    "last is smaller than first": "swap the two",
+    "a window lasts a day at most": "name the days on which it begins, each window up to 24h",
+    "a duration is a whole number": "write it without a blank or a point: 30s, 5m, 2h",
+    "PCRs are listed once each": "sort the numbers, and delete what stands twice",
+}
+"""What to do about a rule of the model, by words of its message."""
+
+
 class _Told(NamedTuple):
     """A finding without its place."""
 
@@ -59,7 +84,7 @@ class _Told(NamedTuple):
 def validate(raw: RawDocument) -> tuple[Document | None, list[Finding]]:
     """Return the typed document, or None and everything that is wrong with it."""
     if not isinstance(raw.value, dict):
-        return None, [_at(raw, (), _Told("WrongType", f"is {_kind_of(raw.value)}; a document is a mapping", ""))]
+        return None, [_at(raw, (), _Told("WrongType", f"is {_kind_of(raw.value)}; a document is a mapping", _BEGIN))]
     kind = raw.value.get("kind")
     if "kind" not in raw.value:
         return None, [_at(raw, (), _Told("MissingField", "kind is missing", f"say one of {', '.join(KINDS)}"))]
@@ -87,10 +112,9 @@ def _finding(raw: RawDocument, *, model: type[BaseModel], error: ErrorDetails, l
     shown = show(location)
     kind, context, value = error["type"], error.get("ctx", {}), _value(raw, location)
     if kind == "missing":
-        return _at_key(raw, location[:-1], _Told("MissingField", f"{shown} is missing", "add it"))
+        return _at_key(raw, location[:-1], _Told("MissingField", f"{shown} is missing", _add_it(model, location)))
     if kind == "extra_forbidden":
-        hint = _suggest(str(location[-1]), _fields(model, location[:-1])) or "delete it, or look for its right name"
-        return _at_key(raw, location, _Told("UnknownField", f"there is no field {shown}", hint))
+        return _at_key(raw, location, _tell_unknown(shown, location, model=model))
     if kind in _WANTED:
         wanted = _WANTED[kind]
         told = _Told("WrongType", f"is {_kind_of(value)}; {wanted} is wanted", _type_hint(raw, location, wanted=wanted))
@@ -98,12 +122,35 @@ def _finding(raw: RawDocument, *, model: type[BaseModel], error: ErrorDetails, l
         told = _TELLERS[kind](context, value)
     else:
         told = _Told("BadValue", f"does not fit: {cut(error['msg']).lower()}", "")
+    if not told.hint:
+        told = told._replace(hint=_page(model))
     place = _at_key if error["loc"][-1:] == ("[key]",) else _at
     return place(raw, location, told._replace(message=f"{shown} {told.message}"))
 
 
-def _tell_pattern(context: Mapping[str, object], _value: object) -> _Told:
-    name, hint = _PATTERNS.get(str(context["pattern"]), (f"of the form {context['pattern']}", ""))
+def _page(model: type[BaseModel]) -> str:
+    return f"docs/kinds/{model.__name__.lower()}.md says what may stand here"
+
+
+def _add_it(model: type[BaseModel], location: Location) -> str:
+    """Return what a missing field is for, in the words of its schema."""
+    owner = _model_at(model, location[:-1])
+    meaning = describe(owner).get(str(location[-1]), "") if owner else ""
+    return f"add it: {meaning[0].lower()}{meaning[1:].rstrip('.')}" if meaning else f"add it; {_page(model)}"
+
+
+def _tell_unknown(shown: str, location: Location, *, model: type[BaseModel]) -> _Told:
+    name = str(location[-1])
+    if name.lower() in _SECRETS:
+        return _Told("SecretHere", f"{shown} looks like a secret", _SECRET)
+    fields = _fields(model, location[:-1])
+    known = f"fields here are {', '.join(fields)}" if fields else _page(model)
+    hint = _suggest(name, fields) or _HABITS.get(name.lower(), f"delete it, or look for its right name; {known}")
+    return _Told("UnknownField", f"there is no field {shown}", hint)
+
+
+def _tell_pattern(context: Mapping[str, object], value: object) -> _Told:
+    name, hint = explain(str(context["pattern"]), value)
     return _Told("BadValue", f"is not {name}", hint)
 
 
@@ -121,16 +168,20 @@ def _tell_choice(context: Mapping[str, object], value: object) -> _Told:
     return _Told("BadValue", f"is {cut(str(value))}, which is not known here", hint)
 
 
-def _tell_short(_context: Mapping[str, object], _value: object) -> _Told:
-    return _Told("BadValue", "is empty", "give at least one")
+def _tell_short(_context: Mapping[str, object], value: object) -> _Told:
+    return _Told("BadValue", "is empty", "write something" if isinstance(value, str) else "give at least one")
 
 
-def _tell_long(context: Mapping[str, object], _value: object) -> _Told:
-    return _Told("BadValue", f"is too long; the most is {context['max_length']}", "")
+def _tell_long(context: Mapping[str, object], value: object) -> _Told:
+    most = context["max_length"]
+    what = "characters" if isinstance(value, str) else "entries"
+    return _Told("BadValue", f"is too long; the most is {most}", f"leave at most {most} {what}")
 
 
 def _tell_rule(context: Mapping[str, object], _value: object) -> _Told:
-    return _Told("BadValue", f"does not fit: {cut(str(context['error']))}", "")
+    message = cut(str(context["error"]))
+    hint = next((hint for part, hint in _RULES.items() if part in message), "")
+    return _Told("BadValue", f"does not fit: {message}", hint)
 
 
 _Teller = Callable[[Mapping[str, object], object], _Told]
@@ -142,7 +193,9 @@ _TELLERS: Mapping[str, _Teller] = {
     "literal_error": _tell_choice,
     "enum": _tell_choice,
     "too_short": _tell_short,
+    "string_too_short": _tell_short,
     "too_long": _tell_long,
+    "string_too_long": _tell_long,
     "value_error": _tell_rule,
 }
 
@@ -203,7 +256,20 @@ def _type_hint(raw: RawDocument, location: Location, *, wanted: str) -> str:
         return "write a whole number and one of s, m, h: 30s, 5m, 2h"
     if wanted == "a list" and isinstance(value, str):
         return f"write it in brackets: [{cut(value)}]"
-    return ""
+    if wanted == "true or false" and isinstance(value, str):
+        is_on = value.lower() in {"yes", "on", "y", "true"}
+        return f"write {str(is_on).lower()}" if is_on or value.lower() in {"no", "off", "n", "false"} else _FLAG
+    return _ELSE.get(wanted, "") if value is not None else "write a value after the colon, or delete the line"
+
+
+_FLAG = "write true or false, without quotes"
+_ELSE = {
+    "true or false": _FLAG,
+    "a whole number": "write digits only, without a point or a unit",
+    "a mapping": "write its fields below it, each indented and on a line of its own",
+    "a list": "write its entries below it, each after a dash, or in brackets: [a, b]",
+    "text": "write one piece of text",
+}
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
@@ -213,15 +279,19 @@ def _suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {by_lower[close[0]]}?" if close else ""
 
 
-def _fields(model: type[BaseModel], location: Location) -> list[str]:
-    """Return the fields that may stand at ``location`` of a document of type ``model``."""
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    """Return the model of what stands at ``location`` of a document of type ``model``; None if it is no mapping."""
     current: object = model
     for part in location:
         current = _step(_unwrap(current), part)
     current = _unwrap(current)
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return [field.alias or name for name, field in current.model_fields.items()]
-    return []
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def _fields(model: type[BaseModel], location: Location) -> list[str]:
+    """Return the fields that may stand at ``location`` of a document of type ``model``."""
+    found = _model_at(model, location)
+    return [field.alias or name for name, field in found.model_fields.items()] if found else []
 
 
 def _step(current: object, part: str | int) -> object:

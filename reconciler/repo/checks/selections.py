@@ -96,7 +96,7 @@ def _near(serving: Serving, zone: str, key: str, value: str) -> str:
     labels = [node.document.metadata.labels for node in serving.in_zone(zone)]
     values = sorted({own[key] for own in labels if key in own})
     if values:
-        near = meant(f"{key}: {value}", [f"{key}: {one}" for one in values])
+        near = meant(value, values)
         return near or f"nodes there have {key}: {', '.join(values[:_SHOWN])}{' …' if len(values) > _SHOWN else ''}"
     keys = sorted({one for own in labels for one in own})
     if not keys:

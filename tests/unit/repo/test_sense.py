@@ -71,7 +71,7 @@ SELECTIONS = [
         f"{BLUE}:5:37",
         "SelectsNothing",
         "no node in zone east has the label class: compute-lrage",
-        "did you mean class: compute-large?",
+        "did you mean compute-large?",
     ),
     Mistake(
         "label value unlike all",
