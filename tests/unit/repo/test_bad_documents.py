@@ -191,7 +191,9 @@ FIELD_MISTAKES = [
         "is not a name",
         "lower-case letters",
     ),
-    Mistake("bad address", changed(SWITCH, "tcp:127", "udp:127"), f"{SWITCH}:7:12", "BadValue", "is not of the form"),
+    Mistake(
+        "bad address", changed(SWITCH, "tcp:127", "udp:127"), f"{SWITCH}:7:12", "BadValue", "is not a switch's address"
+    ),
     Mistake(
         "wrong version",
         changed(N1, "v1alpha1", "v1"),
