@@ -13,7 +13,7 @@ from reconciler.model.base import NAME_PATTERN
 
 
 class Words(NamedTuple):
-    """What a value is called (``a MAC address``), how to write one, and one that fits."""
+    """What a value is called (``a MAC address``), how to write one, and one that fits where that helps."""
 
     name: str
     hint: str
@@ -23,14 +23,13 @@ class Words(NamedTuple):
 MAC = r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$"
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 HEX_DIGEST = r"^[0-9a-f]{64}$"
-_HEX = "0123456789abcdef" * 4
 _TIMES = "30s, 5m, 2h"
 
 PATTERNS: Mapping[str, Words] = {
-    NAME_PATTERN: Words("a name", "use lower-case letters, digits and inner dashes, at most 63", "r3u07"),
+    NAME_PATTERN: Words("a name", "use lower-case letters, digits and inner dashes, at most 63", ""),
     MAC: Words("a MAC address", "write it in lower case with colons: 52:54:00:12:34:56", "52:54:00:12:34:56"),
-    DIGEST: Words("a digest", "write sha256: and 64 lower-case hexadecimal digits", f"sha256:{_HEX}"),
-    HEX_DIGEST: Words("a digest", "write 64 lower-case hexadecimal digits", _HEX),
+    DIGEST: Words("a digest", "write sha256: and 64 lower-case hexadecimal digits", ""),
+    HEX_DIGEST: Words("a digest", "write 64 lower-case hexadecimal digits", ""),
     r"^[A-Za-z0-9._@+-]{1,128}$": Words(
         "a signer", "write the principal as it stands in trust/allowed_signers", "alice@example.org"
     ),

@@ -76,10 +76,10 @@ def _describe(part: dict[str, Any], model: type[BaseModel]) -> None:
 
 
 def _exemplify(node: object) -> None:
-    """Give every value that must fit a pattern an example."""
+    """Give every value that must fit a pattern an example, where one says more than the pattern's name."""
     if isinstance(node, dict):
         words = PATTERNS.get(node["pattern"]) if isinstance(node.get("pattern"), str) else None
-        if words:
+        if words and words.example:
             node.setdefault("examples", [words.example])
         for value in list(node.values()):
             _exemplify(value)
@@ -90,12 +90,11 @@ def _exemplify(node: object) -> None:
 
 def _models(annotation: object, *, seen: set[object]) -> Iterator[type[BaseModel]]:
     """Yield every model that a field of ``annotation`` can hold."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if annotation not in seen:
-            seen.add(annotation)
-            yield annotation
-            for field in annotation.model_fields.values():
-                yield from _models(field.annotation, seen=seen)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation not in seen:
+        seen.add(annotation)
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models(field.annotation, seen=seen)
     for inner in get_args(annotation):
         yield from _models(inner, seen=seen)
 
