@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.errors.taxonomy import Severity
 from reconciler.repo.codes import FILE, FINDINGS
-from reconciler.repo.layout import PLACES, Place, locate
+from reconciler.repo.layout import PLACES, Place
 from reconciler.repo.patterns import PATTERNS
 from reconciler.repo.schema import schema_name, schema_of
 
@@ -37,7 +37,7 @@ def index_page() -> str:
         f"| [{place.kind.__name__}]({place.kind.__name__.lower()}.md) | `{place.shown}` | {_meaning(place)} |"
         for place in PLACES
     ]
-    text = (KINDS / "text" / "README.md").read_text(encoding="utf-8").rstrip()
+    text = (KINDS / "text" / "README.txt").read_text(encoding="utf-8").rstrip()
     return "\n".join(["# The kinds", "", _MADE, "", "| kind | where | what |", "|---|---|---|", *rows, "", text]) + "\n"
 
 
@@ -80,8 +80,8 @@ def kind_page(place: Place) -> str:
         "",
         "## Errors",
         "",
-        "`ringfence validate` tells all of them at once, each with file, line and column. What any file can have wrong is",
-        f"in [errors]({_ERRORS}); these are of this kind:",
+        "`ringfence validate` tells all of them at once, each with file, line and column. What any file can have wrong",
+        f"is in [errors]({_ERRORS}); these are of this kind:",
         "",
         *_errors(name),
     ]
@@ -95,7 +95,7 @@ def _meaning(place: Place) -> str:
 
 def _text(name: str) -> tuple[str, str]:
     """Return what people wrote about a kind: how it is reconciled, and where one sees what became of it."""
-    text = (KINDS / "text" / f"{name.lower()}.md").read_text(encoding="utf-8")
+    text = (KINDS / "text" / f"{name.lower()}.txt").read_text(encoding="utf-8")
     reconciled, _, status = text.partition("\n---\n")
     return reconciled.strip(), status.strip()
 
@@ -127,9 +127,9 @@ def findings_section() -> list[str]:
     return [
         "## Findings in a state repository",
         "",
-        "`ringfence validate` tells all of them, each with file, line and column. An error refuses the commit: the last",
-        "trusted valid one stays in force. A warning is allowed and looks like a mistake; `--strict` refuses it as well.",
-        "A code is stable.",
+        "`ringfence validate` tells all of them, each with file, line and column. An error refuses the commit: the",
+        "last trusted valid one stays in force. A warning is allowed and looks like a mistake; with `--strict` it is",
+        "refused as well. A code is stable.",
         "",
         "| code | | at | meaning | next step |",
         "|---|---|---|---|---|",
@@ -174,7 +174,9 @@ def _rows(
 def _default(value: object) -> str:
     if value is None or value in ({}, []):
         return "none"
-    return f"`{json.dumps(value, ensure_ascii=False)}`" if not isinstance(value, str) else f"`{value}`"
+    if isinstance(value, dict):
+        return "as below" if any(one is not None for one in value.values()) else "none"
+    return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
 def _inner(field: dict[str, Any], *, schema: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -197,31 +199,33 @@ def _resolved(field: dict[str, Any], *, schema: dict[str, Any]) -> dict[str, Any
 
 
 def _type(field: dict[str, Any], *, schema: dict[str, Any]) -> str:
+    """Return the type of a field in words."""
     here = _resolved(_unmade(field), schema=schema)
-    if "const" in here:
-        return f"`{json.dumps(here['const']).strip(chr(34))}`"
-    if "enum" in here:
-        return ", ".join(f"`{value}`" for value in here["enum"])
+    if "const" in here or "enum" in here:
+        return ", ".join(f"`{value}`".lower() if value is True else f"`{value}`" for value in _choices(here))
     if "pattern" in here:
         return PATTERNS[here["pattern"]].name
     if "anyOf" in here:
-        return " or ".join(
-            dict.fromkeys(_type(arm, schema=schema) for arm in here["anyOf"] if arm.get("type") != "null")
-        )
+        arms = [_type(arm, schema=schema) for arm in here["anyOf"] if arm.get("type") != "null"]
+        return " or ".join(dict.fromkeys(arms))
+    return _plain(here, schema=schema)
+
+
+def _choices(here: dict[str, Any]) -> list[object]:
+    return [here["const"]] if "const" in here else here["enum"]
+
+
+def _plain(here: dict[str, Any], *, schema: dict[str, Any]) -> str:
     match here.get("type"):
         case "array":
-            inner = here.get("items", {})
-            return f"a list of {_several(inner, schema=schema)}"
+            return f"a list of {_several(here.get('items', {}), schema=schema)}"
         case "object" if "properties" not in here:
             values = here.get("additionalProperties") or next(iter(here.get("patternProperties", {}).values()), {})
-            return f"a map to {_several(values, schema=schema)}" if isinstance(values, dict) else "a map"
-        case "object":
-            return "a mapping"
+            return f"a map to {_several(values, schema=schema)}"
         case "integer":
             return _number(here)
-        case "boolean":
-            return "true or false"
-    return "text"
+        case kind:
+            return {"object": "a mapping", "boolean": "true or false"}.get(str(kind), "text")
 
 
 def _number(here: dict[str, Any]) -> str:
@@ -242,6 +246,8 @@ def _several(inner: dict[str, Any], *, schema: dict[str, Any]) -> str:
         return _PLURALS[one]
     word, comma, rest = one.partition(",")
     plain = word.removeprefix("a ").removeprefix("an ").removeprefix("the ")
-    if "`" in one or " of " in plain or plain == word:
+    if "`" in one:
+        return f"any of {one}"
+    if " of " in plain or plain == word:
         return one
     return f"{plain}{'es' if plain.endswith('s') else 's'}{comma}{rest}"

@@ -34,5 +34,5 @@ def _documented(owner: type[BaseModel]) -> dict[str, str]:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
             value = text.value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                found[field.target.id] = " ".join(inspect.cleandoc(value.value).split())
+                found[field.target.id] = " ".join(inspect.cleandoc(value.value).split()).replace("``", "`")
     return found
