@@ -90,7 +90,7 @@ def kind_page(place: Place) -> str:
 
 def _meaning(place: Place) -> str:
     text = (place.kind.__doc__ or "").split("\n\n", maxsplit=1)[0]
-    return f"{' '.join(text.split()).rstrip('.')}."
+    return f"{' '.join(text.split()).rstrip('.')}.".replace("``", "`")
 
 
 def _text(name: str) -> tuple[str, str]:
@@ -207,7 +207,7 @@ def _type(field: dict[str, Any], *, schema: dict[str, Any]) -> str:
         return PATTERNS[here["pattern"]].name
     if "anyOf" in here:
         arms = [_type(arm, schema=schema) for arm in here["anyOf"] if arm.get("type") != "null"]
-        return " or ".join(dict.fromkeys(arms))
+        return ", ".join(dict.fromkeys(arms))
     return _plain(here, schema=schema)
 
 
@@ -232,9 +232,11 @@ def _number(here: dict[str, Any]) -> str:
     least, most = here.get("minimum"), here.get("maximum")
     if least is None and most is None:
         return "a whole number"
-    return (
-        f"a whole number, {least} or more" if most is None else f"a whole number, {least} to {most:_}".replace("_", " ")
-    )
+    return f"a whole number, {least} or more" if most is None else f"a whole number, {least} to {_grouped(most)}"
+
+
+def _grouped(number: int) -> str:
+    return str(number) if number < 10_000 else f"{number:_}".replace("_", " ")  # noqa: PLR2004 - five digits and more
 
 
 def _several(inner: dict[str, Any], *, schema: dict[str, Any]) -> str:

@@ -73,7 +73,7 @@ def catalogue(snapshot: Snapshot) -> Catalogue:
         if spot:
             _read_file(found, path=path, content=content, spot=spot)
     if not found.all(Repository) and layout.REPOSITORY not in snapshot.files:
-        hint = "every state repository has one; make a new repository with: ringfence init"
+        hint = "go to the top folder of the state repository, or name it: --repo FOLDER; make a new one: ringfence init"
         found.findings.append(Finding(path=layout.REPOSITORY, code="NoRepository", message="is missing", hint=hint))
     return found
 

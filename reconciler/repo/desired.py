@@ -72,6 +72,8 @@ def _load(snapshot: Snapshot, *, check: Callable[[Catalogue], Iterable[Finding]]
         message = "holds no certificate, so no node's TPM can be checked"
         hint = "add the TPM maker's root certificates as *.pem"
         findings.append(Finding(path=layout.EK_ROOTS, code="NoEkRoots", message=message, hint=hint))
+    if not snapshot.files:  # Not a state repository at all: what else it lacks would only distract.
+        findings = [finding for finding in findings if finding.code != "NoSigners"]
     if findings:
         raise _refusal(sorted(set(findings)))
     return _assemble(snapshot, found=found, vendors=vendors), found
