@@ -140,6 +140,7 @@ def told() -> dict[str, str]:
 
 def say(folder: Path, files: Files, capsys: pytest.CaptureFixture[str]) -> str:
     """Return what ``ringfence validate`` says about ``files``, and how it ends."""
+    folder.mkdir(exist_ok=True)
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
