@@ -38,6 +38,7 @@ from reconciler.repo.snapshot import Snapshot
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE-----\r?\n?")
 _DER_SEQUENCE = b"\x30"
+_PRIVATE = b"PRIVATE KEY-----"
 
 
 def load_desired(snapshot: Snapshot, *, doubts: list[Finding] | None = None) -> DesiredState:
@@ -87,6 +88,9 @@ def load_signers(snapshot: Snapshot, *, findings: list[Finding]) -> AllowedSigne
         findings.append(Finding(path=layout.ALLOWED_SIGNERS, code="NoSigners", message="is missing", hint=hint))
         return AllowedSigners(signers=())
     signers, wrong = parse_allowed_signers(content, path=layout.ALLOWED_SIGNERS)
+    if _PRIVATE in content:
+        hint = "git keeps what it is given for ever: make a new key pair, and put its public half here (the .pub file)"
+        wrong = [Finding(path=layout.ALLOWED_SIGNERS, code="SecretHere", message="holds a private key", hint=hint)]
     findings.extend(wrong)
     return signers
 

@@ -27,7 +27,7 @@ from ruamel.yaml.events import (
 )
 
 from reconciler.errors.taxonomy import Finding, cut
-from reconciler.repo.yaml_words import conflict_line, encoding_hint, yaml_hint
+from reconciler.repo.yaml_words import conflict_line, encoding_hint, yaml_words
 
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -121,11 +121,12 @@ def _not_yaml(error: YAMLError, *, path: str, content: bytes) -> Finding:
         message = "a merge was left unfinished here"
         return Finding(path=path, line=conflict, column=1, code="MergeConflict", message=message, hint=hint)
     marked = error if isinstance(error, MarkedYAMLError) else None
-    mark = (marked.problem_mark or marked.context_mark) if marked else None
+    words = yaml_words(cut(str((marked.problem or marked.context) if marked else error)))
+    marks = (marked.problem_mark, marked.context_mark) if marked else (None, None)
+    mark = (marks[1] or marks[0]) if words.is_at_start else (marks[0] or marks[1])
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    problem = cut(str((marked.problem or marked.context) if marked else error))
-    message, hint = f"is not YAML: {problem}", yaml_hint(problem)
-    return Finding(path=path, line=line, column=column, code="NotYaml", message=message, hint=hint)
+    message = f"is not YAML: {words.message}"
+    return Finding(path=path, line=line, column=column, code="NotYaml", message=message, hint=words.hint)
 
 
 def too_large(path: str, *, size: int, limit: int = MAX_FILE_BYTES) -> Finding:
@@ -199,7 +200,8 @@ class _Reader:
                 line = self._marks[(*location, name)].key[0]
                 more = "; a new document begins with a line ---" if not location and name == "apiVersion" else ""
                 hint = f"the first is in line {line}{more}"
-                self._find(event, "DuplicateKey", f"{name} stands here a second time", hint)
+                if location or all(finding.code != "DuplicateKey" for finding in self.findings):
+                    self._find(event, "DuplicateKey", f"{name} stands here a second time", hint)
             value = self._value(next(events), events=events, location=(*location, name), key=key)
             items[name] = value
         return items
@@ -207,7 +209,7 @@ class _Reader:
     def _key(self, event: Event) -> str:
         self._refuse_extras(event)
         if not isinstance(event, ScalarEvent):
-            hint = "write name: value"
+            hint = "write name: value, or quote a text that begins with a bracket"
             raise _RefusedError(self._finding(event, "KeyNotText", "a key is text, not a list or a mapping", hint))
         if not isinstance(self._scalar(event), str):
             self._find(

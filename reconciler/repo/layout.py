@@ -140,4 +140,12 @@ def right_place(path: str) -> str:
     known = {place.shown.rpartition("/")[0].replace("<tenant>", tenant): place for place in reversed(PLACES)}
     same_end = [folder for folder in known if folder.endswith(f"/{folders}")]
     near = (same_end or difflib.get_close_matches(folders, [folder for folder in known if folder], n=1, cutoff=0.8))[:1]
-    return f"{near[0]}/{file}" if near else ""
+    meant = f"{near[0]}/{file}" if near else ""
+    return meant if locate(meant) else ""
+
+
+def places_near(path: str) -> str:
+    """Return the places that documents may stand in, those below the same first folder if there are any."""
+    top = path.split("/", 1)[0].lower()
+    near = [place.shown for place in PLACES if place.shown.startswith(f"{top}/")]
+    return ", ".join(near or [place.shown for place in PLACES])

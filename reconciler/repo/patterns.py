@@ -28,8 +28,8 @@ _TIMES = "30s, 5m, 2h"
 PATTERNS: Mapping[str, Words] = {
     NAME_PATTERN: Words("a name", "use lower-case letters, digits and inner dashes, at most 63", ""),
     MAC: Words("a MAC address", "write it in lower case with colons: 52:54:00:12:34:56", "52:54:00:12:34:56"),
-    DIGEST: Words("a digest", "write sha256: and 64 lower-case hexadecimal digits", ""),
-    HEX_DIGEST: Words("a digest", "write 64 lower-case hexadecimal digits", ""),
+    DIGEST: Words("a SHA-256 digest", "write sha256: and 64 lower-case hexadecimal digits", ""),
+    HEX_DIGEST: Words("a SHA-256 digest", "write 64 lower-case hexadecimal digits", ""),
     r"^[A-Za-z0-9._@+-]{1,128}$": Words(
         "a signer", "write the principal as it stands in trust/allowed_signers", "alice@example.org"
     ),
@@ -75,9 +75,12 @@ def explain(pattern: str, value: object) -> tuple[str, str]:
         MAC: text.lower().replace("-", ":"),
         DIGEST: f"sha256:{text.lower().removeprefix('sha256:')}",
         HEX_DIGEST: text.lower().removeprefix("sha256:"),
+        NAME_PATTERN: text.lower().replace("_", "-"),
     }.get(pattern, "")
     if not right or not re.fullmatch(pattern, right):
         return words.name, words.hint
+    if pattern == NAME_PATTERN:
+        return words.name, f"{words.hint}, such as {right}"
     if pattern == MAC:
         return words.name, f"write it in lower case with colons: {right}"
     short = f"{right[: right.find(':') + 7]}…"

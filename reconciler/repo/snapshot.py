@@ -88,6 +88,6 @@ def _may_read(path: str, *, is_plain: bool, findings: list[Finding]) -> bool:
         return False
     if layout.is_stray(path):
         meant = layout.right_place(path)
-        hint = f"move it to {meant}" if meant else f"documents stand in {', '.join(one.shown for one in layout.PLACES)}"
+        hint = f"move it to {meant}" if meant else f"documents stand in {layout.places_near(path)}"
         findings.append(Finding(path=path, code="StrayFile", message="is read by nothing", hint=hint))
     return layout.is_read(path)

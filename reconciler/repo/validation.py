@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -56,12 +56,11 @@ _HABITS = {
 
 _SECRETS = ("password", "passwd", "secret", "token", "privatekey", "private_key", "username")
 _SECRET = (
-    "a secret never stands in git, which keeps it for ever: change it where it is used, then give only its name here, "  # noqa: S105
-    "in credentials; docs/settings.md says where the secret goes"
+    "git keeps what it is given for ever: change it where it is used, and give its name alone; see docs/settings.md"  # noqa: S105
 )
 
 _RULES = {
-    "give either names or count": "names for these very nodes, count for any that match; delete one of the two",
+    "give either names or count": "write names for these very nodes, or count for any that match, and not both",
     "select and spread go with": "delete select and spread, or write count in place of names",
     "is named twice": "name each node once",
     "the threshold is higher": "lower the threshold, or add signers",
@@ -100,12 +99,23 @@ def validate(raw: RawDocument) -> tuple[Document | None, list[Finding]]:
 
 def _explain(raw: RawDocument, *, model: type[BaseModel], errors: list[ErrorDetails]) -> list[Finding]:
     findings = []
+    misnamed = set(_misnamed(model, errors))
     for error in errors:
         location = tuple(part for part in error["loc"] if part != "[key]")
+        # A list whose members are wrong is also called too short; the members' findings say it all. So does the
+        # finding of a field whose name is wrong, where the right one is called missing.
         followed = error["type"] == "too_short" and _value(raw, location) not in ([], None)
-        if not followed:  # A list whose members are wrong is also called too short; the members' findings say it all.
+        if not followed and not (error["type"] == "missing" and location in misnamed):
             findings.append(_finding(raw, model=model, error=error, location=location))
     return sorted(findings)
+
+
+def _misnamed(model: type[BaseModel], errors: list[ErrorDetails]) -> Iterator[Location]:
+    """Yield where fields that are not known were perhaps meant to stand."""
+    for error in errors:
+        if error["type"] == "extra_forbidden":
+            close = _closest(str(error["loc"][-1]), _fields(model, error["loc"][:-1]))
+            yield from ((*error["loc"][:-1], name) for name in close)
 
 
 def _finding(raw: RawDocument, *, model: type[BaseModel], error: ErrorDetails, location: Location) -> Finding:
@@ -145,7 +155,8 @@ def _tell_unknown(shown: str, location: Location, *, model: type[BaseModel]) -> 
         return _Told("SecretHere", f"{shown} looks like a secret", _SECRET)
     fields = _fields(model, location[:-1])
     known = f"fields here are {', '.join(fields)}" if fields else _page(model)
-    hint = _suggest(name, fields) or _HABITS.get(name.lower(), f"delete it, or look for its right name; {known}")
+    habit = _HABITS.get(name.lower())
+    hint = habit or _suggest(name, fields) or f"delete it, or look for its right name; {known}"
     return _Told("UnknownField", f"there is no field {shown}", hint)
 
 
@@ -259,7 +270,7 @@ def _type_hint(raw: RawDocument, location: Location, *, wanted: str) -> str:
     if wanted == "true or false" and isinstance(value, str):
         is_on = value.lower() in {"yes", "on", "y", "true"}
         return f"write {str(is_on).lower()}" if is_on or value.lower() in {"no", "off", "n", "false"} else _FLAG
-    return _ELSE.get(wanted, "") if value is not None else "write a value after the colon, or delete the line"
+    return _ELSE.get(wanted, "") if value is not None else "write a value after the colon"
 
 
 _FLAG = "write true or false, without quotes"
@@ -273,10 +284,13 @@ _ELSE = {
 
 
 def _suggest(word: str, known: Iterable[str]) -> str:
-    names = list(known)
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(word.lower().replace("_", ""), by_lower, n=1)
-    return f"did you mean {by_lower[close[0]]}?" if close else ""
+    return "".join(f"did you mean {name}?" for name in _closest(word, known))
+
+
+def _closest(word: str, known: Iterable[str]) -> list[str]:
+    """Return the known name that is most like ``word``, if one is."""
+    by_lower = {name.lower(): name for name in known}
+    return [by_lower[name] for name in difflib.get_close_matches(word.lower().replace("_", ""), by_lower, n=1)]
 
 
 def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:

@@ -3,19 +3,53 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 _MARKERS = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( .*)?\r?$", re.MULTILINE)
+
+
+class YamlWords(NamedTuple):
+    """What is wrong, what to do about it, and whether it is where the parser began rather than where it gave up."""
+
+    message: str
+    hint: str
+    is_at_start: bool = False
+
+
 _GENERAL = "look here and in the line above: indentation, a quote or bracket left open, a colon in unquoted text"
-_BY_PROBLEM = (
-    ("'\\t'", "indent with spaces; a tab is not allowed here"),
-    ("cannot start any token", "put the value in quotes"),
-    ("mapping values are not allowed", "the line is indented too far, or a text with a colon and a blank needs quotes"),
-    ("expected ',' or", "close the bracket, or put a comma between the values"),
-    ("did not find expected", "close the bracket or quote that was opened above"),
-    ("unexpected end of stream", "close the quote that was opened here"),
-    ("could not find expected ':'", "write name: value, with a blank after the colon"),
-    ("expected <block end>", "give all fields of one mapping the same indentation"),
-    ("special characters are not allowed", "delete the control character; a copied text may hide one"),
+_BY_PROBLEM: tuple[tuple[str, YamlWords], ...] = (
+    ("'\\t'", YamlWords("a tab stands where only spaces may", "indent with spaces")),
+    (
+        "cannot start any token",
+        YamlWords("a value begins with a character that YAML keeps for itself", "quote the value"),
+    ),
+    (
+        "mapping values are not allowed",
+        YamlWords(
+            "a colon stands where none may", "quote a text that has a colon, or indent the line like those above"
+        ),
+    ),
+    ("expected ',' or", YamlWords("a bracket is not closed, or a comma is missing", "close the bracket before this")),
+    (
+        "unexpected end of stream",
+        YamlWords("a quote is not closed", "close the quote that is opened here", is_at_start=True),
+    ),
+    (
+        "could not find expected ':'",
+        YamlWords(
+            "a line is neither name: value nor part of one",
+            "write name: value, with a blank after the colon",
+            is_at_start=True,
+        ),
+    ),
+    (
+        "expected <block end>",
+        YamlWords("a line does not go with those above it", "indent all fields of one mapping alike, with spaces"),
+    ),
+    (
+        "special characters are not allowed",
+        YamlWords("it holds a control character", "delete it; text that was copied may hide one"),
+    ),
 )
 
 
@@ -25,9 +59,9 @@ def conflict_line(content: bytes) -> int | None:
     return content.count(b"\n", 0, found.start()) + 1 if found else None
 
 
-def yaml_hint(problem: str) -> str:
-    """Return what to do about what the parser said."""
-    return next((hint for part, hint in _BY_PROBLEM if part in problem), _GENERAL)
+def yaml_words(problem: str) -> YamlWords:
+    """Return what to say about what the parser said."""
+    return next((words for part, words in _BY_PROBLEM if part in problem), YamlWords(problem, _GENERAL))
 
 
 def encoding_hint(content: bytes) -> str:

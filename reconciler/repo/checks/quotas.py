@@ -34,8 +34,8 @@ def _check(enclaves: list[Located[Enclave]], *, tenant: Located[Tenant], most: i
         if so_far > most:
             way = "count" if enclave.document.spec.nodes.names is None else "names"
             each = ", ".join(f"{one.name} {_places(one)}" for one in enclaves)
-            message = f"tenant {tenant.name} asks for {total} nodes in all and may have {most}"
-            hint = f"asked for: {each}; ask for fewer, or have maxNodes raised in {tenant.place('spec', 'maxNodes')}"
+            message = f"tenant {tenant.name} may have {most} nodes, and its enclaves ask for {total}"
+            hint = f"they ask for: {each}; ask for fewer, or have maxNodes raised in {tenant.place('spec', 'maxNodes')}"
             yield enclave.find("spec", "nodes", way, code="QuotaExceeded", message=message, hint=hint)
             return
 

@@ -177,15 +177,15 @@ LIMITS = [
         edited(added(GREEN, enclave("green", nodes="{count: 2}")), TENANT, "maxNodes: 4", "maxNodes: 2"),
         f"{GREEN}:5:18",
         "QuotaExceeded",
-        "tenant blue asks for 3 nodes in all and may have 2",
-        f"asked for: blue 1, green 2; ask for fewer, or have maxNodes raised in {TENANT}:5",
+        "tenant blue may have 2 nodes, and its enclaves ask for 3",
+        f"they ask for: blue 1, green 2; ask for fewer, or have maxNodes raised in {TENANT}:5",
     ),
     Mistake(
         "quota by names",
         changed(TENANT, "maxNodes: 4", "maxNodes: 0"),
         f"{BLUE}:5:18",
         "QuotaExceeded",
-        "asks for 1 nodes in all and may have 0",
+        "may have 0 nodes, and its enclaves ask for 1",
     ),
     Mistake(
         "proofs too often",
@@ -216,7 +216,7 @@ LIMITS = [
         changed(TOP, RULES, 'rules:\n      - paths: ["trust/**", "site/**", "images/*", "policies/*", "tenants/**"]'),
         f"{TOP}:7:7",
         "NobodyMay",
-        "no rule covers ringfence.yaml, so nobody could ever change the rules again",
+        "no rule covers ringfence.yaml, so nobody could ever change that again",
         "add a rule such as",
     ),
     Mistake(
