@@ -176,7 +176,7 @@ def test_each_message_has_a_place_a_code_and_a_hint_on_one_line_each(title: str)
     findings = [line for line in lines if not line.startswith("valid: ")]
     assert findings
     for what, hint in zip(findings[::2], findings[1::2], strict=True):
-        assert re.fullmatch(r"(error|warning): [^ ]+: .+ \[[A-Z][A-Za-z]+\]", what), what
+        assert re.fullmatch(r"(error|warning): [^ ]+: .+ \[[A-Z][A-Za-z0-9]+\]", what), what
         assert hint.startswith("hint: "), hint
         assert "hunter2" not in what + hint
         assert "pydantic" not in what + hint

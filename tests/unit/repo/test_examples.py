@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from reconciler.attest.prediction.uki import ImageMeasurements
-from reconciler.cli import policy
+from reconciler.cli import policy, policy_suggest
 from reconciler.cli.image import image_yaml
 from reconciler.errors.taxonomy import Finding
 from reconciler.lab.inventory import documents
@@ -64,6 +64,7 @@ def _shown() -> Iterator[tuple[str, str]]:
     measured = ImageMeasurements(digest="a" * 64, command_line="", pcr4=("a" * 64,), pcr9=(), pcr11=("a" * 64,))
     yield "images/worker.yaml", image_yaml("worker", measured)
     yield "policies/ima.yaml", policy.policy_yaml(policy.document("ima", {}))
+    yield "policies/suggested.yaml", policy_suggest.policy_of([], name="suggested")
 
 
 @pytest.mark.parametrize(("path", "text"), list(_shown()), ids=lambda value: value.partition("\n")[0][-60:])
