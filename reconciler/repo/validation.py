@@ -6,11 +6,10 @@ value. References between documents are not checked here (``repo.checks``), nor 
 
 from __future__ import annotations
 
-import difflib
 import json
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, NamedTuple, Union, get_args, get_origin
+from collections.abc import Iterator
+from typing import Annotated, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -20,7 +19,7 @@ from reconciler.model.kinds import Document
 from reconciler.repo.descriptions import describe
 from reconciler.repo.documents import Location, Plain, RawDocument
 from reconciler.repo.layout import KINDS
-from reconciler.repo.patterns import explain
+from reconciler.repo.telling import BEGIN, TELLERS, Told, closest, suggest, tell_unknown
 
 _WANTED = {
     "string_type": "text",
@@ -37,59 +36,16 @@ _WANTED = {
 }
 
 
-_BEGIN = "begin with apiVersion: ringfence/v1alpha1, kind, metadata and spec, each on a line of its own"
-
-_HABITS = {
-    "replicas": "the number of nodes is spec.nodes.count",
-    "selector": "nodes are selected by spec.nodes.select",
-    "nodeselector": "nodes are selected by spec.nodes.select",
-    "matchlabels": "write the labels right below select",
-    "namespace": "whose it is, its folder says: tenants/<tenant>/",
-    "annotations": "there are none; for people, write a comment",
-    "status": "what became of it is told by ringfence status and ringfence explain, never written here",
-    "template": "there are none; an enclave names its image and its nodes",
-    "paused": "write suspend: true",
-    "ip": "write address",
-    "host": "write address",
-}
-"""Fields that other systems have, and what takes their place."""
-
-_SECRETS = ("password", "passwd", "secret", "token", "privatekey", "private_key", "username")
-_SECRET = (
-    "git keeps what it is given for ever: change it where it is used, and give its name alone; see docs/settings.md"  # noqa: S105
-)
-
-_RULES = {
-    "give either names or count": "write names for these very nodes, or count for any that match, and not both",
-    "select and spread go with": "delete select and spread, or write count in place of names",
-    "is named twice": "name each node once",
-    "the threshold is higher": "lower the threshold, or add signers",
-    "last is smaller than first": "swap the two",
-    "a window lasts a day at most": "name the days on which it begins, each window up to 24h",
-    "a duration is a whole number": "write it without a blank or a point: 30s, 5m, 2h",
-    "PCRs are listed once each": "sort the numbers, and delete what stands twice",
-}
-"""What to do about a rule of the model, by words of its message."""
-
-
-class _Told(NamedTuple):
-    """A finding without its place."""
-
-    code: str
-    message: str
-    hint: str
-
-
 def validate(raw: RawDocument) -> tuple[Document | None, list[Finding]]:
     """Return the typed document, or None and everything that is wrong with it."""
     if not isinstance(raw.value, dict):
-        return None, [_at(raw, (), _Told("WrongType", f"is {_kind_of(raw.value)}; a document is a mapping", _BEGIN))]
+        return None, [_at(raw, (), Told("WrongType", f"is {_kind_of(raw.value)}; a document is a mapping", BEGIN))]
     kind = raw.value.get("kind")
     if "kind" not in raw.value:
-        return None, [_at(raw, (), _Told("MissingField", "kind is missing", f"say one of {', '.join(KINDS)}"))]
+        return None, [_at(raw, (), Told("MissingField", "kind is missing", f"say one of {', '.join(KINDS)}"))]
     if not isinstance(kind, str) or kind not in KINDS:
-        hint = _suggest(str(kind), KINDS) or f"kinds are {', '.join(KINDS)}"
-        return None, [_at(raw, ("kind",), _Told("UnknownKind", f"there is no kind {cut(str(kind))}", hint))]
+        hint = suggest(str(kind), KINDS) or f"kinds are {', '.join(KINDS)}"
+        return None, [_at(raw, ("kind",), Told("UnknownKind", f"there is no kind {cut(str(kind))}", hint))]
     model = KINDS[kind].kind
     try:
         return model.model_validate_json(json.dumps(raw.value), by_alias=True, by_name=False), []
@@ -114,7 +70,7 @@ def _misnamed(model: type[BaseModel], errors: list[ErrorDetails]) -> Iterator[Lo
     """Yield where fields that are not known were perhaps meant to stand."""
     for error in errors:
         if error["type"] == "extra_forbidden":
-            close = _closest(str(error["loc"][-1]), _fields(model, error["loc"][:-1]))
+            close = closest(str(error["loc"][-1]), _fields(model, error["loc"][:-1]))
             yield from ((*error["loc"][:-1], name) for name in close)
 
 
@@ -122,16 +78,17 @@ def _finding(raw: RawDocument, *, model: type[BaseModel], error: ErrorDetails, l
     shown = show(location)
     kind, context, value = error["type"], error.get("ctx", {}), _value(raw, location)
     if kind == "missing":
-        return _at_key(raw, location[:-1], _Told("MissingField", f"{shown} is missing", _add_it(model, location)))
+        return _at_key(raw, location[:-1], Told("MissingField", f"{shown} is missing", _add_it(model, location)))
     if kind == "extra_forbidden":
-        return _at_key(raw, location, _tell_unknown(shown, location, model=model))
+        fields = _fields(model, location[:-1])
+        return _at_key(raw, location, tell_unknown(shown, str(location[-1]), fields=fields, page=_page(model)))
     if kind in _WANTED:
         wanted = _WANTED[kind]
-        told = _Told("WrongType", f"is {_kind_of(value)}; {wanted} is wanted", _type_hint(raw, location, wanted=wanted))
-    elif kind in _TELLERS:
-        told = _TELLERS[kind](context, value)
+        told = Told("WrongType", f"is {_kind_of(value)}; {wanted} is wanted", _type_hint(raw, location, wanted=wanted))
+    elif kind in TELLERS:
+        told = TELLERS[kind](context, value)
     else:
-        told = _Told("BadValue", f"does not fit: {cut(error['msg']).lower()}", "")
+        told = Told("BadValue", f"does not fit: {cut(error['msg']).lower()}", "")
     if not told.hint:
         told = told._replace(hint=_page(model))
     place = _at_key if error["loc"][-1:] == ("[key]",) else _at
@@ -149,68 +106,6 @@ def _add_it(model: type[BaseModel], location: Location) -> str:
     return f"add it: {meaning[0].lower()}{meaning[1:].rstrip('.')}" if meaning else f"add it; {_page(model)}"
 
 
-def _tell_unknown(shown: str, location: Location, *, model: type[BaseModel]) -> _Told:
-    name = str(location[-1])
-    if name.lower() in _SECRETS:
-        return _Told("SecretHere", f"{shown} looks like a secret", _SECRET)
-    fields = _fields(model, location[:-1])
-    known = f"fields here are {', '.join(fields)}" if fields else _page(model)
-    habit = _HABITS.get(name.lower())
-    hint = habit or _suggest(name, fields) or f"delete it, or look for its right name; {known}"
-    return _Told("UnknownField", f"there is no field {shown}", hint)
-
-
-def _tell_pattern(context: Mapping[str, object], value: object) -> _Told:
-    name, hint = explain(str(context["pattern"]), value)
-    return _Told("BadValue", f"is not {name}", hint)
-
-
-def _tell_least(context: Mapping[str, object], value: object) -> _Told:
-    return _Told("OutOfRange", f"is {value}; the least is {context['ge']}", f"write {context['ge']} or more")
-
-
-def _tell_most(context: Mapping[str, object], value: object) -> _Told:
-    return _Told("OutOfRange", f"is {value}; the most is {context['le']}", f"write {context['le']} or less")
-
-
-def _tell_choice(context: Mapping[str, object], value: object) -> _Told:
-    choices = [choice.strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
-    hint = _suggest(str(value), choices) or f"write {' or '.join(choices)}"
-    return _Told("BadValue", f"is {cut(str(value))}, which is not known here", hint)
-
-
-def _tell_short(_context: Mapping[str, object], value: object) -> _Told:
-    return _Told("BadValue", "is empty", "write something" if isinstance(value, str) else "give at least one")
-
-
-def _tell_long(context: Mapping[str, object], value: object) -> _Told:
-    most = context["max_length"]
-    what = "characters" if isinstance(value, str) else "entries"
-    return _Told("BadValue", f"is too long; the most is {most}", f"leave at most {most} {what}")
-
-
-def _tell_rule(context: Mapping[str, object], _value: object) -> _Told:
-    message = cut(str(context["error"]))
-    hint = next((hint for part, hint in _RULES.items() if part in message), "")
-    return _Told("BadValue", f"does not fit: {message}", hint)
-
-
-_Teller = Callable[[Mapping[str, object], object], _Told]
-
-_TELLERS: Mapping[str, _Teller] = {
-    "string_pattern_mismatch": _tell_pattern,
-    "greater_than_equal": _tell_least,
-    "less_than_equal": _tell_most,
-    "literal_error": _tell_choice,
-    "enum": _tell_choice,
-    "too_short": _tell_short,
-    "string_too_short": _tell_short,
-    "too_long": _tell_long,
-    "string_too_long": _tell_long,
-    "value_error": _tell_rule,
-}
-
-
 def show(location: Location) -> str:
     """Return a location as people write it: ``spec.interfaces[0].mac``."""
     text = ""
@@ -219,12 +114,12 @@ def show(location: Location) -> str:
     return text.removeprefix(".") or "the document"
 
 
-def _at(raw: RawDocument, location: Location, told: _Told) -> Finding:
+def _at(raw: RawDocument, location: Location, told: Told) -> Finding:
     line, column = raw.at(*location)
     return Finding(path=raw.path, line=line, column=column, **told._asdict())
 
 
-def _at_key(raw: RawDocument, location: Location, told: _Told) -> Finding:
+def _at_key(raw: RawDocument, location: Location, told: Told) -> Finding:
     line, column = raw.at_key(*location)
     return Finding(path=raw.path, line=line, column=column, **told._asdict())
 
@@ -281,16 +176,6 @@ _ELSE = {
     "a list": "write its entries below it, each after a dash, or in brackets: [a, b]",
     "text": "write one piece of text",
 }
-
-
-def _suggest(word: str, known: Iterable[str]) -> str:
-    return "".join(f"did you mean {name}?" for name in _closest(word, known))
-
-
-def _closest(word: str, known: Iterable[str]) -> list[str]:
-    """Return the known name that is most like ``word``, if one is."""
-    by_lower = {name.lower(): name for name in known}
-    return [by_lower[name] for name in difflib.get_close_matches(word.lower().replace("_", ""), by_lower, n=1)]
 
 
 def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:

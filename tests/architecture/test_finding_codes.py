@@ -27,7 +27,7 @@ def _given() -> Iterator[tuple[str, str]]:
                 called = ast.unparse(node.func).rpartition(".")[2]
                 coded = [word.value for word in node.keywords if word.arg == "code"]
                 coded += (
-                    node.args[:1] if called == "_Told" else node.args[1:2] if called in {"_find", "_finding"} else []
+                    node.args[:1] if called == "Told" else node.args[1:2] if called in {"_find", "_finding"} else []
                 )
                 for value in coded:
                     if isinstance(value, ast.Constant) and isinstance(value.value, str):

@@ -30,7 +30,9 @@ def ringfence(*words: str, cwd: Path) -> tuple[int, list[str]]:
         cwd=cwd,
         env={**clean, "PYTHONPATH": str(PROJECT)},
     )
-    return done.returncode, done.stderr.replace(f"{cwd}/", "").replace(cwd.name, "HERE").splitlines()
+    return done.returncode, done.stderr.replace(f"{cwd}/", "").replace(
+        f"repository {cwd.name}:", "repository HERE:"
+    ).splitlines()
 
 
 def repository(folder: Path) -> GitRepo:

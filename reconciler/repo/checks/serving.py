@@ -6,6 +6,7 @@ Nodes are looked up by the labels that are selected by, so that the work does no
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from reconciler.model.facts import FactAssertion, Family, Overlay, is_fact_of
@@ -24,13 +25,19 @@ class Serving:
         self._specs = policies_of(found)
         self._composed: dict[str, AppraisalPolicySpec] = {}
         selected = {key for one in found.all(Enclave).values() for key in one.document.spec.nodes.select}
-        self._by_zone: dict[str, list[Located[Node]]] = {}
-        self._by_label: dict[tuple[str, str, str], list[Located[Node]]] = {}
+        by_zone: defaultdict[str, list[Located[Node]]] = defaultdict(list)
+        by_label: defaultdict[tuple[str, str, str], list[Located[Node]]] = defaultdict(list)
         for node in found.all(Node).values():
-            zone, labels = node.document.spec.zone, node.document.metadata.labels
-            self._by_zone.setdefault(zone, []).append(node)
-            for key in selected & labels.keys():
-                self._by_label.setdefault((zone, key, labels[key]), []).append(node)
+            document = node.document
+            zone = document.spec.zone
+            by_zone[zone].append(node)
+            if selected:
+                labels = document.metadata.labels
+                for key in selected:
+                    if key in labels:
+                        by_label[zone, key, labels[key]].append(node)
+        self._by_zone: Mapping[str, list[Located[Node]]] = by_zone
+        self._by_label: Mapping[tuple[str, str, str], list[Located[Node]]] = by_label
 
     def zone_of(self, enclave: Located[Enclave]) -> str | None:
         """Return the zone of the enclave's network; None if that is not known."""
