@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -20,6 +21,10 @@ from reconciler.model.facts import FACTS, OPERATORS, PROOFS, Family, Overlay
 from reconciler.model.phase import STEPS, to_mermaid
 
 DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS))
+
+import kinds_pages  # noqa: E402 - beside this file, wherever it is run from
+
 VERIFIER = Path(reconciler.attest.__file__).parent
 
 _EXITS = """\
@@ -54,6 +59,8 @@ def errors_page() -> str:
         "| kind | meaning | exit |",
         "|---|---|---|",
         *(f"| `{kind.__name__}` | {_first_line(kind)} | {kind.exit_code} |" for kind in kinds),
+        "",
+        *kinds_pages.findings_section(),
         "",
         "## Reasons in a verdict",
         "",
@@ -298,6 +305,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "facts.md": facts_page,
     "phases.md": phases_page,
+    **kinds_pages.pages(),
     **{f"reasons/{name}.md": partial(reason_page, name) for name in CODES},
 }
 """What is made, by its name in this folder."""
@@ -310,7 +318,8 @@ def strays() -> list[Path]:
 
 def main() -> None:
     """Write every page, and remove those of codes that are no more."""
-    (DOCS / "reasons").mkdir(exist_ok=True)
+    for folder in ("kinds", "reasons"):
+        (DOCS / folder).mkdir(exist_ok=True)
     for path in strays():
         path.unlink()
     for name, make in PAGES.items():

@@ -13,7 +13,7 @@ from reconciler.evidence.envelope import open_envelope
 from reconciler.evidence.statement import Record, parse_statement
 from reconciler.model.desired import DesiredState
 from reconciler.model.record import Head
-from reconciler.repo.desired import load_desired
+from reconciler.repo.desired import load_recorded
 from reconciler.repo.git import Git
 from reconciler.repo.layout import ALLOWED_SIGNERS
 from reconciler.repo.reader import EvidenceReader
@@ -79,7 +79,7 @@ def open_archive(git: Git, *, reader: EvidenceReader, trusted: str) -> Archive:
 
     def desired(commit: str) -> DesiredState:
         if commit not in states:
-            states[commit] = load_desired(snapshot(commit))
+            states[commit] = load_recorded(snapshot(commit))
         return states[commit]
 
     return Archive(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reconciler.cli.operate import Repository
+from reconciler.cli.operate import Output, Repository
 
 
 def init(
@@ -23,13 +25,38 @@ def init(
     typer.echo(f"state repository {path}, pinned at its root {commit[:12]}")
 
 
-def validate(repo: Repository = Path()) -> None:
-    """Check the state repository as it lies in the folder, committed or not."""
+def validate(
+    repo: Repository = Path(),
+    output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 for warnings as well.")] = False,
+) -> None:
+    """Check the state repository as it lies in the folder, committed or not.
+
+    Errors refuse the repository; warnings are what is allowed and looks like a mistake.
+    """
+    from reconciler.cli.error_text import finding_lines
+    from reconciler.errors.taxonomy import Finding, InputError
     from reconciler.repo.desired import load_desired
     from reconciler.repo.snapshot import read_directory
 
-    desired = load_desired(read_directory(repo))
-    typer.echo(f"valid: {len(desired.nodes)} nodes, {len(desired.enclaves)} enclaves")
+    found: list[Finding] = []
+    try:
+        desired = load_desired(read_directory(repo), doubts=found)
+        summary = f"valid: {len(desired.nodes)} nodes, {len(desired.enclaves)} enclaves"
+    except InputError as error:
+        if not error.findings:
+            raise
+        found, summary = list(error.findings), ""
+    if output is Output.JSON:
+        rows = [{**asdict(finding), "place": finding.place} for finding in found]
+        typer.echo(json.dumps({"valid": bool(summary), "findings": rows}, indent=2))
+    else:
+        if found:
+            typer.echo("\n".join(finding_lines(found)), err=True)
+        if summary:
+            typer.echo(summary + (f", {len(found)} warning{'s'[: len(found) > 1]}" if found else ""))
+    if not summary or (strict and found):
+        raise typer.Exit(InputError.exit_code)
 
 
 def schema(out: Annotated[Path, typer.Option(help="Folder for the JSON Schemas.")] = Path("schemas")) -> None:

@@ -138,12 +138,19 @@ def _read(path: Path, *, what: str) -> bytes:
 
 
 def _unreadable(what: str, path: Path, error: OSError) -> InputError:
-    return InputError(f"{what} {path}", f"cannot be read: {error.strerror}", reason="SettingsMissing")
+    hint = "docs/settings.md says where they stand and what is in them"
+    message = f"cannot be read: {(error.strerror or 'unknown').lower()}"
+    return InputError(f"{what} {path}", message, reason="SettingsMissing", hint=hint)
 
 
 def _faulty(what: str, path: Path, error: ValidationError) -> InputError:
     findings = tuple(
-        Finding(path=str(path), code="SettingsMalformed", message=f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}")
+        Finding(
+            path=str(path),
+            code="SettingsMalformed",
+            message=f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].lower()}",
+            hint="docs/settings.md has every field, and an example",
+        )
         for fault in error.errors(include_url=False, include_input=False, include_context=False)
     )
     first = findings[0].message if findings else "malformed"

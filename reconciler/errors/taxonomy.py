@@ -9,6 +9,7 @@ them is cut by ``cut``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
 _FOREIGN_TEXT_LIMIT = 256
@@ -20,9 +21,16 @@ def cut(text: str) -> str:
     return line if len(line) <= _FOREIGN_TEXT_LIMIT else line[: _FOREIGN_TEXT_LIMIT - 1] + "…"
 
 
+class Severity(StrEnum):
+    """Whether a finding refuses the repository, or only asks whether it is meant."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Finding:
-    """One thing that is wrong in the state repository, and where.
+    """One thing that is wrong in the state repository, or looks so, and where.
 
     ``line`` and ``column`` count from 1; 0 means that the whole file is meant.
     """
@@ -33,6 +41,7 @@ class Finding:
     code: str
     message: str
     hint: str = ""
+    severity: Severity = Severity.ERROR
 
     @property
     def place(self) -> str:

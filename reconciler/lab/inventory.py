@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.lab import topology
 from reconciler.lab.topology import VirtualNode
+from reconciler.repo.layout import locate
+from reconciler.repo.schema import schema_line
 
 ZONE = "lab"
 FIRMWARE_PROFILE = "ovmf-4m-256"
@@ -76,7 +78,7 @@ def documents(
         # A light node relives firmware that was recorded on a machine of one size, whatever the others have.
         its = FIRMWARE_PROFILE if one.is_light else profile
         files[f"site/nodes/{one.name}.yaml"] = node(one, endorsement=endorsements[one.name], profile=its)
-    return files
+    return {path: f"{schema_line(path)}\n{text}" if locate(path) else text for path, text in files.items()}
 
 
 def profile_name(memory_mib: int) -> str:

@@ -229,13 +229,21 @@ class FactAssertion(Value):
     """
 
     fact: str
+    """The fact's name; docs/facts.md lists all."""
     equals: Annotated[Operand | None, BeforeValidator(_operand)] = None
+    """It is this value; a list in this order, unless the fact is a set."""
     within: tuple[str, ...] | None = None
+    """It is nothing else than these."""
     includes: Annotated[Operand | None, BeforeValidator(_operand)] = None
+    """It is at least these."""
     at_least: Annotated[Operand | None, BeforeValidator(_operand)] = None
+    """It is this number or a greater one."""
     absent: Literal[True] | None = None
+    """Nothing of it was measured."""
     families: Annotated[tuple[Family, ...], Field(min_length=1)] | None = None
+    """The firmware families that it is asked of; without it, all."""
     profiles: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    """The firmware profiles that it is asked of; without it, all."""
 
     @property
     def operator(self) -> tuple[str, Operand]:

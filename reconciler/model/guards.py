@@ -33,14 +33,18 @@ class Limits(Value):
     """
 
     deletions: Annotated[int, Field(ge=0, le=1_000_000)] = 10
+    """How many documents and enclave places one commit may remove without a `Ringfence-Confirm` trailer."""
 
 
 class MaintenanceWindow(Value):
     """When running members may be disturbed: from ``start`` (UTC) for ``duration``, on each of ``days``."""
 
     days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+    """The days on which the window begins, in UTC."""
     start: ClockTime
+    """When it begins, in UTC."""
     duration: Duration
+    """How long it is open; 24h at most."""
 
     @model_validator(mode="after")
     def _within_a_day(self) -> MaintenanceWindow:
@@ -53,9 +57,11 @@ class Freeze(Value):
     """Nothing is changed while this stands, except that trust can be withdrawn."""
 
     reason: Sentence
+    """Why, for those who find their change waiting."""
 
 
 class Disruption(Value):
     """How many members of an enclave may be missing at once because of changes; no number: all of them."""
 
     max_unavailable: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """At most so many members at once; without it, all."""

@@ -105,11 +105,17 @@ class ImaPolicy(Value):
     """
 
     digests: dict[FilePath, Annotated[tuple[FileDigest, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """For each path, the digests that a file there may have."""
     excludes: Annotated[tuple[Exclusion, ...], Field(max_length=MAX_EXCLUDES)] = ()
+    """Patterns of paths that are not judged; each must match the whole path."""
     keys: Annotated[tuple[PemKey, ...], Field(max_length=MAX_KEYS)] = ()
+    """Public keys or certificates in PEM; a file that one of them signed is good."""
     buffers: dict[FilePath, Annotated[tuple[FileDigest, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """For each name of a measured buffer, the digests that it may have."""
     ignored_keyrings: tuple[FilePath, ...] = ()
+    """Keyrings that may have taken any key, which then counts for nothing here."""
     boot_aggregate: BootAggregate = BootAggregate.REQUIRED
+    """Whether the log must begin with this boot's aggregate."""
     unsafe_allow_violations: bool = False
     """Let entries pass that were violated: a file was changed while it was measured. Not even its name is measured."""
     unsafe_allow_sha1: bool = False

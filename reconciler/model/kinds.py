@@ -34,22 +34,29 @@ class Metadata(Value):
     """The name of a document, and labels to select it by."""
 
     name: Name
+    """The name by which other documents mention this one; a file with one document is named after it."""
     labels: dict[str, str] = Field(default_factory=dict)
+    """Words to select by (`rack: r3`); keys and values are text."""
 
 
 class Document(Value):
     """What every kind has in common."""
 
     api_version: Literal["ringfence/v1alpha1"]
+    """The version of the format."""
     metadata: Metadata
+    """The name, and labels."""
 
 
 class TrustRule(Value):
     """Who may change which paths, and how many of them must have signed: the commit, or a tag that approves it."""
 
     paths: Annotated[tuple[PathPattern, ...], Field(min_length=1)]
+    """The paths that the rule is about; `*` stays within a folder, `**` crosses folders."""
     signers: Annotated[tuple[Principal, ...], Field(min_length=1)]
+    """Who may change them, as named in `trust/allowed_signers`."""
     threshold: Annotated[int, Field(ge=1, le=16)] = 1
+    """How many of them must have signed: the commit, or a tag that approves it."""
 
     @model_validator(mode="after")
     def _reachable(self) -> TrustRule:
@@ -62,27 +69,37 @@ class TrustSpec(Value):
     """The rules by which a commit is judged; read from its parent."""
 
     rules: Annotated[tuple[TrustRule, ...], Field(min_length=1)]
+    """What no rule covers, nobody may change."""
 
 
 class EvidenceSpec(Value):
     """Where evidence is written, and whose signature on it counts."""
 
     branch: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")] = "evidence"
+    """The branch on which the record of every node is kept."""
     signers: Annotated[tuple[Principal, ...], Field(min_length=1)]
+    """Whose signature on a record counts: the reconciler's key."""
 
 
 class RepositorySpec(Value):
     """Rules of the repository as a whole."""
 
     trust: TrustSpec
+    """Who may change what."""
     evidence: EvidenceSpec
+    """Where the record is kept, and who signs it."""
     interval: Duration = Field(default="30s", validate_default=True)
+    """How often the hardware is compared with the repository."""
     boot_deadline: Duration = Field(default="10m", validate_default=True)
+    """A node that has not proven itself so long after it was started is rejected."""
     confirm_deadline: Duration = Field(default="2m", validate_default=True)
+    """A node that was let in and has not called from inside by then is rejected."""
     limits: Limits = Limits()
+    """How much one commit may take away without saying so."""
     maintenance: tuple[MaintenanceWindow, ...] = ()
     """When members may be disturbed, in any enclave; without windows, at any time."""
     freeze: Freeze | None = None
+    """While it stands, nothing is changed, except that trust can be withdrawn."""
 
 
 class Repository(Document):
@@ -90,13 +107,16 @@ class Repository(Document):
 
     kind: Literal["Repository"]
     spec: RepositorySpec
+    """Rules of the repository as a whole."""
 
 
 class AirlockVlans(Value):
     """The range, ends included, from which this zone's airlocks take their VLANs."""
 
     first: Vlan
+    """The first VLAN of the range."""
     last: Vlan
+    """The last VLAN of the range."""
 
     @model_validator(mode="after")
     def _ordered(self) -> AirlockVlans:
@@ -109,7 +129,9 @@ class ZoneSpec(Value):
     """The VLANs of a zone that lead nowhere, or to the airlock's services only."""
 
     parking_vlan: Vlan
+    """The VLAN that leads nowhere, on which every detached port sits."""
     airlock_vlans: AirlockVlans
+    """The range that airlocks take their VLANs from, one a node."""
 
 
 class Zone(Document):
@@ -117,16 +139,22 @@ class Zone(Document):
 
     kind: Literal["Zone"]
     spec: ZoneSpec
+    """The VLANs that the zone needs for itself."""
 
 
 class SwitchSpec(Value):
     """How a switch is reached, and which of its ports are ours to move."""
 
     zone: Name
+    """The zone whose VLANs the switch carries."""
     driver: Literal["openvswitch"]
+    """How the switch is spoken to."""
     address: Annotated[str, Field(pattern=r"^tcp:[0-9a-fA-F.:\[\]]+:[0-9]{1,5}$")]
+    """Where its OVSDB server listens."""
     bridge: Name
+    """The bridge on it that is ours."""
     ports: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """The ports that may be moved; all others are left alone."""
 
 
 class Switch(Document):
@@ -134,13 +162,18 @@ class Switch(Document):
 
     kind: Literal["Switch"]
     spec: SwitchSpec
+    """How the switch is reached, and what of it is ours."""
 
 
 class NetworkSpec(Value):
     """An isolated layer-2 network."""
 
     zone: Name
+    """The zone that the network lies in."""
     vlan: Vlan
+    """The VLAN that members are admitted to; no other document may use it."""
+    shared: bool = False
+    """Enclaves of one tenant are meant to reach each other here; otherwise two of them on it are asked about."""
 
 
 class Network(Document):
@@ -148,55 +181,75 @@ class Network(Document):
 
     kind: Literal["Network"]
     spec: NetworkSpec
+    """Where the network lies."""
 
 
 class Bmc(Value):
     """How a node's power is reached; ``credentials`` is a name, never a secret."""
 
     driver: Literal["ipmi"]
+    """How the BMC is spoken to."""
     address: Annotated[str, Field(pattern=r"^[0-9A-Za-z.\[\]:-]{1,255}$")]
+    """Its IP address or host name."""
     port: Annotated[int, Field(ge=1, le=65535)] = 623
+    """Its UDP port."""
     credentials: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9/._-]{0,127}$")]
+    """The name under which user and password stand on the reconciler's machine; never the secret itself."""
 
 
 class Interface(Value):
     """One cable: the node's network card at one end, a switch port at the other."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]{1,15}$")]
+    """What the card is called."""
     mac: Mac
+    """Its hardware address."""
     switch: Name
+    """The switch at the other end of the cable."""
     port: Name
+    """The port of that switch; one of its `ports`."""
 
 
 class Tpm(Value):
     """Which TPM is this node's: SHA-256 over the DER of its EK's SubjectPublicKeyInfo."""
 
     endorsement: Digest
+    """SHA-256 over the DER of the public EK, as `ringfence inspect ek` shows it."""
 
 
 class Firmware(Value):
     """What the node's measurements mean, and which reference values apply."""
 
     family: Family
+    """What the PCRs mean on this machine."""
     profile: Name
+    """A name for machines whose firmware measures alike; policies give reference values by it."""
     overlays: tuple[Overlay, ...] = ()
+    """Dynamic launches that add to the family."""
 
 
 class Airlock(Value):
     """The VLAN that only this node and the boot and attestation services are on."""
 
     vlan: Vlan
+    """One of the zone's airlock VLANs, and no other node's."""
 
 
 class NodeSpec(Value):
     """One physical machine."""
 
     zone: Name
+    """The zone whose switches it is cabled to."""
     bmc: Bmc
+    """How its power is reached."""
     interfaces: Annotated[tuple[Interface, ...], Field(min_length=1)]
+    """Its network cards that are cabled to our switches."""
     tpm: Tpm
+    """Which TPM is its own."""
     firmware: Firmware
+    """What its measurements mean."""
     airlock: Airlock
+    """The VLAN on which it proves itself."""
     cleared: Annotated[int, Field(ge=0)] = 0
     """Rejections recorded up to this sequence number are forgiven by this commit."""
 
@@ -206,6 +259,7 @@ class Node(Document):
 
     kind: Literal["Node"]
     spec: NodeSpec
+    """The machine: power, cables, TPM, firmware."""
 
 
 class Measurements(Value):
@@ -216,17 +270,24 @@ class Measurements(Value):
     """
 
     pcr4: Annotated[tuple[HexDigest, ...], Field(min_length=1)]
+    """What the firmware measures: the image itself, then the kernel inside it."""
     pcr9: tuple[HexDigest, ...]
+    """What the kernel measures: its command line, then the initial file system."""
     pcr11: Annotated[tuple[HexDigest, ...], Field(min_length=1)]
+    """What the stub measures: a name and a content for each section."""
     pcr12: tuple[HexDigest, ...] = ()
+    """What is handed to the stub besides the image: nothing."""
 
 
 class ImageSpec(Value):
     """A unified kernel image, by content."""
 
     format: Literal["uki"] = "uki"
+    """A unified kernel image."""
     digest: Digest
+    """SHA-256 of the file."""
     measurements: Measurements
+    """What booting it measures; printed by `ringfence image predict`."""
 
 
 class Image(Document):
@@ -234,6 +295,7 @@ class Image(Document):
 
     kind: Literal["Image"]
     spec: ImageSpec
+    """The image, by content."""
 
 
 class AppraisalPolicy(Document):
@@ -241,12 +303,14 @@ class AppraisalPolicy(Document):
 
     kind: Literal["AppraisalPolicy"]
     spec: AppraisalPolicySpec
+    """What evidence must show."""
 
 
 class TenantSpec(Value):
     """What a tenant may use."""
 
     max_nodes: Annotated[int, Field(ge=0)] | None = None
+    """How many nodes the tenant's enclaves may ask for in all; without it, any number."""
 
 
 class Tenant(Document):
@@ -254,6 +318,7 @@ class Tenant(Document):
 
     kind: Literal["Tenant"]
     spec: TenantSpec
+    """What the tenant may use."""
 
 
 class KeyKind(StrEnum):
@@ -269,7 +334,9 @@ class KeySpec(Value):
     """A key is declared here and stored with its custodian, never in git."""
 
     type: KeyKind
+    """What the key is for."""
     custodian: Literal["local"] = "local"
+    """Who keeps it."""
 
 
 class Key(Document):
@@ -277,6 +344,7 @@ class Key(Document):
 
     kind: Literal["Key"]
     spec: KeySpec
+    """What the key is for, and who keeps it."""
 
 
 class NodeSelection(Value):
@@ -286,9 +354,13 @@ class NodeSelection(Value):
     """
 
     names: tuple[Name, ...] | None = None
+    """These very nodes."""
     count: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """So many nodes of those that match."""
     select: dict[str, str] = Field(default_factory=dict)
+    """Labels that a node must have, all of them; with `count`."""
     spread: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """A label over whose values the nodes are spread (`rack`); with `count`."""
 
     @model_validator(mode="after")
     def _one_way(self) -> NodeSelection:
@@ -297,7 +369,8 @@ class NodeSelection(Value):
         if self.names is not None and (self.select or self.spread):
             raise ValueError("select and spread go with count, not with names")
         if self.names is not None and len(set(self.names)) != len(self.names):
-            raise ValueError("a node is named twice")
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise ValueError(f"node {twice} is named twice")
         return self
 
 
@@ -305,15 +378,23 @@ class EnclaveSpec(Value):
     """What a tenant wants to run, on what, proven how."""
 
     nodes: NodeSelection
+    """Which nodes, or how many of which."""
     image: Name
+    """The image that they boot."""
     policy: Name
+    """The policy under which they must prove themselves."""
     networks: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1)]
+    """The network that they are admitted to; one for now."""
     keys: tuple[Name, ...] = ()
+    """The keys that each member receives; all of the same tenant."""
     reattest: Duration = Field(default="30s", validate_default=True)
+    """How often each member proves itself again; silence for much longer counts as lost trust."""
     priority: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Who gets nodes first; a higher one may also take nodes from a lower one that is ``preemptible``."""
     preemptible: bool = False
+    """Whether an enclave of higher priority may take nodes from this one."""
     disruption: Disruption = Disruption()
+    """How many members may be missing at once because of changes."""
     maintenance: tuple[MaintenanceWindow, ...] = ()
     """When members of this enclave may be disturbed; the repository's windows must be open as well."""
     suspend: bool = False
@@ -325,6 +406,7 @@ class Enclave(Document):
 
     kind: Literal["Enclave"]
     spec: EnclaveSpec
+    """What is to run, on what, proven how."""
 
 
 AnyDocument = Annotated[

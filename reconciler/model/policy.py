@@ -62,14 +62,18 @@ class FirmwareReference(Value):
     """Values that a firmware profile's PCRs may have, per PCR number (``"0"`` … ``"7"``)."""
 
     profile: Name
+    """The firmware profile that the values are of."""
     pcrs: _References
+    """For each firmware PCR, by its quoted number, the values that it may have."""
 
 
 class NodeReference(Value):
     """Values that one node's firmware PCRs may have: PCR 1 differs from machine to machine."""
 
     node: Name
+    """The node that the values are of."""
     pcrs: _References
+    """For each firmware PCR, by its quoted number, the values that it may have."""
 
 
 def _distinct(pcrs: tuple[int, ...]) -> tuple[int, ...]:
@@ -86,13 +90,21 @@ class AppraisalPolicySpec(Value):
     """
 
     include: tuple[Name, ...] = ()
+    """Policies that must hold as well."""
     bank: Literal["sha256"] = "sha256"
+    """The hash by which PCRs are quoted."""
     pcrs: Annotated[tuple[Pcr, ...], AfterValidator(_distinct)] = ()
+    """The PCRs that every quote covers, in ascending order."""
     image: ImageRule | None = None
+    """`derived`: PCR 4, 9, 11 and 12 hold the assigned image's measurements and no others."""
     firmware: tuple[FirmwareReference, ...] = ()
+    """Reference values by firmware profile; a node of another profile is refused."""
     nodes: tuple[NodeReference, ...] = ()
+    """Reference values by node; a node that is not named is refused."""
     facts: tuple[FactAssertion, ...] = ()
+    """Assertions about what events prove."""
     ima: ImaPolicy | None = None
+    """What the kernel may have measured while it ran."""
     unsafe_any_image: bool = False
     """Other measurements than the assigned image's are not a reason."""
     unsafe_unexplained: dict[_Waivable, Annotated[tuple[HexDigest, ...], Field(min_length=1)]] = Field(

@@ -60,16 +60,24 @@ class Catalogue:
         """Return whether a document of that name was meant to be there, whole or broken."""
         return name in self.documents.get(kind, {}) or name in self.unreadable.get(kind, set())
 
+    def is_whole(self, kind: type[Document]) -> bool:
+        """Return whether every document of ``kind`` could be read, so that what is not there is missing indeed."""
+        return not self.unreadable.get(kind)
+
 
 def catalogue(snapshot: Snapshot) -> Catalogue:
     """Return every document of ``snapshot``."""
     found = Catalogue(findings=list(snapshot.findings))
+    for finding in snapshot.findings:  # What stands in the wrong place is told; what mentions it is not wrong, too.
+        meant = layout.locate(layout.right_place(finding.path)) if finding.code == "StrayFile" else None
+        if meant:
+            found.unreadable.setdefault(meant.place.kind, set()).add(meant.name or "")
     for path, content in snapshot.files.items():
         spot = layout.locate(path)
         if spot:
             _read_file(found, path=path, content=content, spot=spot)
-    if not found.all(Repository) and layout.REPOSITORY not in snapshot.files:
-        hint = "every state repository has one; make a new repository with: ringfence init"
+    if found.is_whole(Repository) and not found.all(Repository) and layout.REPOSITORY not in snapshot.files:
+        hint = "go to the top folder of the state repository, or name it: --repo FOLDER; make a new one: ringfence init"
         found.findings.append(Finding(path=layout.REPOSITORY, code="NoRepository", message="is missing", hint=hint))
     return found
 
@@ -100,14 +108,15 @@ def _add(found: Catalogue, *, raw: RawDocument, spot: Spot, is_alone: bool) -> N
         found.findings.append(problem)
         found.unreadable.setdefault(spot.place.kind, set()).update([spot.name] if spot.name else [])
         if type(document) is not spot.place.kind:
+            found.unreadable.setdefault(type(document), set()).add(located.name)
             return
     same_kind = found.documents.setdefault(type(document), {})
     first = same_kind.get(located.name)
-    if first:
+    if first and problem is None:
         message = f"there is a {type(document).__name__} {located.name} already"
         hint = f"the first is in {first.place('metadata', 'name')}; rename one of them"
         found.findings.append(located.find("metadata", "name", code="DuplicateName", message=message, hint=hint))
-    else:
+    elif first is None:
         same_kind[located.name] = located
 
 

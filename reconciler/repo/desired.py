@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from reconciler.attest.endorsement.anchors import read_anchors
@@ -30,6 +30,7 @@ from reconciler.model.kinds import (
 from reconciler.model.policy import compose
 from reconciler.repo import layout
 from reconciler.repo.catalogue import Catalogue, D, catalogue
+from reconciler.repo.checks.sense import check_sense, find_doubts
 from reconciler.repo.clashes import check_clashes
 from reconciler.repo.references import check_references
 from reconciler.repo.signers import AllowedSigners, parse_allowed_signers
@@ -37,23 +38,46 @@ from reconciler.repo.snapshot import Snapshot
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]+)-----END CERTIFICATE-----\r?\n?")
 _DER_SEQUENCE = b"\x30"
+_PRIVATE = b"PRIVATE KEY-----"
 
 
-def load_desired(snapshot: Snapshot) -> DesiredState:
-    """Return the desired state of ``snapshot``; raise InputError with every finding, sorted by place."""
+def load_desired(snapshot: Snapshot, *, doubts: list[Finding] | None = None) -> DesiredState:
+    """Return the desired state of ``snapshot``; raise InputError with every finding, sorted by place.
+
+    With ``doubts``, a list, what is allowed and looks like a mistake is looked for as well and put into it.
+    """
+    desired, found = _load(snapshot, check=check_sense)
+    if doubts is not None:
+        doubts.extend(sorted(set(find_doubts(found))))
+    return desired
+
+
+def load_recorded(snapshot: Snapshot) -> DesiredState:
+    """Return the desired state of a commit that was followed in the past; raise InputError if it cannot be read.
+
+    It is not asked whether it makes sense: what a later release calls a mistake was no mistake then, and an audit
+    has to know what the commit said.
+    """
+    return _load(snapshot, check=lambda _: ())[0]
+
+
+def _load(snapshot: Snapshot, *, check: Callable[[Catalogue], Iterable[Finding]]) -> tuple[DesiredState, Catalogue]:
     found = catalogue(snapshot)
     findings = found.findings
     signers = load_signers(snapshot, findings=findings)
     vendors = _vendors(snapshot, findings=findings)
     findings.extend(check_references(found, signers=signers))
     findings.extend(check_clashes(found))
+    findings.extend(check(found))
     if found.all(Enclave) and not vendors.roots:
         message = "holds no certificate, so no node's TPM can be checked"
         hint = "add the TPM maker's root certificates as *.pem"
         findings.append(Finding(path=layout.EK_ROOTS, code="NoEkRoots", message=message, hint=hint))
+    if not snapshot.files:  # Not a state repository at all: what else it lacks would only distract.
+        findings = [finding for finding in findings if finding.code != "NoSigners"]
     if findings:
         raise _refusal(sorted(set(findings)))
-    return _assemble(snapshot, found=found, vendors=vendors)
+    return _assemble(snapshot, found=found, vendors=vendors), found
 
 
 def load_signers(snapshot: Snapshot, *, findings: list[Finding]) -> AllowedSigners:
@@ -64,6 +88,9 @@ def load_signers(snapshot: Snapshot, *, findings: list[Finding]) -> AllowedSigne
         findings.append(Finding(path=layout.ALLOWED_SIGNERS, code="NoSigners", message="is missing", hint=hint))
         return AllowedSigners(signers=())
     signers, wrong = parse_allowed_signers(content, path=layout.ALLOWED_SIGNERS)
+    if _PRIVATE in content:
+        hint = "git keeps what it is given for ever: make a new key pair, and put its public half here (the .pub file)"
+        wrong = [Finding(path=layout.ALLOWED_SIGNERS, code="SecretHere", message="holds a private key", hint=hint)]
     findings.extend(wrong)
     return signers
 

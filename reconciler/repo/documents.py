@@ -27,6 +27,7 @@ from ruamel.yaml.events import (
 )
 
 from reconciler.errors.taxonomy import Finding, cut
+from reconciler.repo.yaml_words import conflict_line, encoding_hint, yaml_words
 
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -101,22 +102,31 @@ def parse_documents(content: bytes, *, path: str) -> tuple[list[RawDocument], li
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         column = error.start - (content.rfind(b"\n", 0, error.start) + 1) + 1
-        hint = "save the file as UTF-8"
+        hint = encoding_hint(content)
         return [], [Finding(path=path, line=line, column=column, code="NotUtf8", message="is not UTF-8", hint=hint)]
     reader = _Reader(path=path)
     try:
         documents = list(reader.read(YAML(typ="safe", pure=True).parse(text)))
     except _RefusedError as refused:
         return [], [*reader.findings, refused.finding]
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        message = f"is not YAML: {cut(str(error.problem or error.context))}"
-        return [], [*reader.findings, Finding(path=path, line=line, column=column, code="NotYaml", message=message)]
     except YAMLError as error:
-        message = f"is not YAML: {cut(str(error))}"
-        return [], [*reader.findings, Finding(path=path, code="NotYaml", message=message)]
+        return [], [*reader.findings, _not_yaml(error, path=path, content=content)]
     return ([], reader.findings) if reader.findings else (documents, [])
+
+
+def _not_yaml(error: YAMLError, *, path: str, content: bytes) -> Finding:
+    conflict = conflict_line(content)
+    if conflict:
+        hint = "choose between the two sides, and delete the lines that begin with <<<<<<<, ======= and >>>>>>>"
+        message = "a merge was left unfinished here"
+        return Finding(path=path, line=conflict, column=1, code="MergeConflict", message=message, hint=hint)
+    marked = error if isinstance(error, MarkedYAMLError) else None
+    words = yaml_words(cut(str((marked.problem or marked.context) if marked else error)))
+    marks = (marked.problem_mark, marked.context_mark) if marked else (None, None)
+    mark = (marks[1] or marks[0]) if words.is_at_start else (marks[0] or marks[1])
+    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    message = f"is not YAML: {words.message}"
+    return Finding(path=path, line=line, column=column, code="NotYaml", message=message, hint=words.hint)
 
 
 def too_large(path: str, *, size: int, limit: int = MAX_FILE_BYTES) -> Finding:
@@ -152,7 +162,14 @@ class _Reader:
 
     def _value(self, event: Event, *, events: Iterator[Event], location: Location, key: Position) -> Plain:
         if len(location) > MAX_DEPTH:
-            raise _RefusedError(self._finding(event, "TooDeep", f"is nested deeper than {MAX_DEPTH} levels", ""))
+            raise _RefusedError(
+                self._finding(
+                    event,
+                    "TooDeep",
+                    f"is nested deeper than {MAX_DEPTH} levels",
+                    "look for brackets that were not closed",
+                )
+            )
         self._refuse_extras(event)
         here = _position(event)
         if isinstance(event, ScalarEvent):
@@ -181,7 +198,10 @@ class _Reader:
             key = _position(event)
             if name in items:
                 line = self._marks[(*location, name)].key[0]
-                self._find(event, "DuplicateKey", f"{name} stands here a second time", f"the first is in line {line}")
+                more = "; a new document begins with a line ---" if not location and name == "apiVersion" else ""
+                hint = f"the first is in line {line}{more}"
+                if location or all(finding.code != "DuplicateKey" for finding in self.findings):
+                    self._find(event, "DuplicateKey", f"{name} stands here a second time", hint)
             value = self._value(next(events), events=events, location=(*location, name), key=key)
             items[name] = value
         return items
@@ -189,7 +209,7 @@ class _Reader:
     def _key(self, event: Event) -> str:
         self._refuse_extras(event)
         if not isinstance(event, ScalarEvent):
-            hint = "write name: value"
+            hint = "write name: value, or quote a text that begins with a bracket"
             raise _RefusedError(self._finding(event, "KeyNotText", "a key is text, not a list or a mapping", hint))
         if not isinstance(self._scalar(event), str):
             self._find(
@@ -202,7 +222,9 @@ class _Reader:
         if event.implicit[0]:
             return self._resolve(event, text)
         if any("\ud800" <= character <= "\udfff" for character in text):
-            self._find(event, "NotText", "holds half of a surrogate pair, which is no character", "")
+            self._find(
+                event, "NotText", "holds half of a surrogate pair, which is no character", "write the character itself"
+            )
             return ""
         return text
 

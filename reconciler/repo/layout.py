@@ -6,6 +6,7 @@ and so is everything outside the folders named here; YAML inside them that nothi
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -116,5 +117,35 @@ def is_stray(path: str) -> bool:
     """Return whether ``path`` looks like a document and stands where nothing reads it."""
     if locate(path) or not path.lower().endswith((".yaml", ".yml")):
         return False
-    top = path.split("/", 1)[0]
-    return top in TOP_LEVEL or top == "ringfence.yml"
+    return may_mean(path.split("/", 1)[0])
+
+
+def may_mean(top: str) -> bool:
+    """Return whether ``top``, the first segment of a path, means something here, or was perhaps meant to."""
+    meant = top.lower()
+    return meant in TOP_LEVEL or meant == "ringfence.yml" or meant in _INNER
+
+
+_INNER = frozenset({"zones", "switches", "networks", "nodes", "enclaves"})
+"""Folders that people make at the top, though they belong further down."""
+
+
+def right_place(path: str) -> str:
+    """Return where the stray document at ``path`` was perhaps meant to stand, or an empty string."""
+    lower = path.lower().removesuffix(".yml").removesuffix(".yaml") + ".yaml"
+    if locate(lower):
+        return lower
+    folders, _, file = lower.rpartition("/")
+    tenant = folders.split("/")[1] if folders.startswith("tenants/") and "/" in folders else "<tenant>"
+    known = {place.shown.rpartition("/")[0].replace("<tenant>", tenant): place for place in reversed(PLACES)}
+    same_end = [folder for folder in known if folder.endswith(f"/{folders}")]
+    near = (same_end or difflib.get_close_matches(folders, [folder for folder in known if folder], n=1, cutoff=0.8))[:1]
+    meant = f"{near[0]}/{file}" if near else ""
+    return meant if locate(meant) else ""
+
+
+def places_near(path: str) -> str:
+    """Return the places that documents may stand in, those below the same first folder if there are any."""
+    top = path.split("/", 1)[0].lower()
+    near = [place.shown for place in PLACES if place.shown.startswith(f"{top}/")]
+    return ", ".join(near or [place.shown for place in PLACES])

@@ -16,8 +16,8 @@ def mention(
 ) -> Iterator[Finding]:
     """Yield a finding if there is no ``kind`` called ``name``, which ``located`` mentions at ``location``."""
     if not found.is_known(kind, name):
-        place = layout.KINDS[kind.__name__].shown
-        hint = meant(name, found.all(kind)) or f"add one to {place}"
+        place = layout.KINDS[kind.__name__].shown.replace("<tenant>", located.tenant or "").replace("*", name)
+        hint = meant(name, found.all(kind)) or f"add {place}"
         message = f"there is no {kind.__name__} {name}"
         yield located.find(*location, code="DanglingReference", message=message, hint=hint)
 

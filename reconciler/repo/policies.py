@@ -30,7 +30,7 @@ def check_policies(found: Catalogue) -> Iterator[Finding]:
     for name in sorted({enclave.document.spec.policy for enclave in found.all(Enclave).values()} & specs.keys()):
         policy = found.all(AppraisalPolicy)[name]
         for lack in lacks(compose(name, policies=specs)):
-            hint = "a node is never trusted under a policy that cannot be judged whole"
+            hint = "add it to the policy or to one that it includes; until then no node could be trusted"
             yield policy.find("spec", code="PolicyIncomplete", message=f"policy {name}: {lack}", hint=hint)
 
 

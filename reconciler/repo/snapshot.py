@@ -75,7 +75,7 @@ def _walk(top: Path) -> list[str]:
     for folder, folders, files in os.walk(top):
         where = Path(folder).relative_to(top)
         if where == Path():
-            folders[:] = [name for name in folders if name in layout.TOP_LEVEL]
+            folders[:] = [name for name in folders if layout.may_mean(name)]
         names += [(where / name).as_posix() for name in files]
         names += [(where / name).as_posix() for name in folders if (Path(folder) / name).is_symlink()]
     return names
@@ -87,6 +87,7 @@ def _may_read(path: str, *, is_plain: bool, findings: list[Finding]) -> bool:
         findings.append(Finding(path=path, code="NotAPlainFile", message="is not a plain file", hint=hint))
         return False
     if layout.is_stray(path):
-        hint = f"documents stand in {', '.join(place.shown for place in layout.PLACES)}"
+        meant = layout.right_place(path)
+        hint = f"move it to {meant}" if meant else f"documents stand in {layout.places_near(path)}"
         findings.append(Finding(path=path, code="StrayFile", message="is read by nothing", hint=hint))
     return layout.is_read(path)

@@ -6,32 +6,20 @@ value. References between documents are not checked here (``repo.checks``), nor 
 
 from __future__ import annotations
 
-import difflib
 import json
 import types
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, NamedTuple, Union, get_args, get_origin
+from collections.abc import Iterator
+from typing import Annotated, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from reconciler.errors.taxonomy import Finding, cut
-from reconciler.model.base import NAME_PATTERN
 from reconciler.model.kinds import Document
+from reconciler.repo.descriptions import describe
 from reconciler.repo.documents import Location, Plain, RawDocument
 from reconciler.repo.layout import KINDS
-
-_PATTERNS = {
-    NAME_PATTERN: ("a name", "use lower-case letters, digits and inner dashes, at most 63"),
-    r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$": ("a MAC address", "write it in lower case with colons: 52:54:00:12:34:56"),
-    r"^sha256:[0-9a-f]{64}$": ("a digest", "write sha256: and 64 lower-case hexadecimal digits"),
-    r"^[0-9a-f]{64}$": ("a digest", "write 64 lower-case hexadecimal digits"),
-    r"^[A-Za-z0-9._@+-]{1,128}$": ("a signer", "write the principal as it stands in trust/allowed_signers"),
-    r"^[A-Za-z0-9._*][A-Za-z0-9._*/-]{0,255}$": ("a path pattern", "write a path such as tenants/blue/**"),
-    r"^[0-7]$": ("the number of a firmware PCR", 'quote a number from 0 to 7: "0"'),
-    r"^[a-z0-9]{1,15}$": ("an interface name", "use at most 15 lower-case letters and digits"),
-}
-"""What a pattern of the model is called, and how to write a value that fits it."""
+from reconciler.repo.telling import BEGIN, TELLERS, Told, closest, suggest, tell_unknown
 
 _WANTED = {
     "string_type": "text",
@@ -48,24 +36,16 @@ _WANTED = {
 }
 
 
-class _Told(NamedTuple):
-    """A finding without its place."""
-
-    code: str
-    message: str
-    hint: str
-
-
 def validate(raw: RawDocument) -> tuple[Document | None, list[Finding]]:
     """Return the typed document, or None and everything that is wrong with it."""
     if not isinstance(raw.value, dict):
-        return None, [_at(raw, (), _Told("WrongType", f"is {_kind_of(raw.value)}; a document is a mapping", ""))]
+        return None, [_at(raw, (), Told("WrongType", f"is {_kind_of(raw.value)}; a document is a mapping", BEGIN))]
     kind = raw.value.get("kind")
     if "kind" not in raw.value:
-        return None, [_at(raw, (), _Told("MissingField", "kind is missing", f"say one of {', '.join(KINDS)}"))]
+        return None, [_at(raw, (), Told("MissingField", "kind is missing", f"say one of {', '.join(KINDS)}"))]
     if not isinstance(kind, str) or kind not in KINDS:
-        hint = _suggest(str(kind), KINDS) or f"kinds are {', '.join(KINDS)}"
-        return None, [_at(raw, ("kind",), _Told("UnknownKind", f"there is no kind {cut(str(kind))}", hint))]
+        hint = suggest(str(kind), KINDS) or f"kinds are {', '.join(KINDS)}"
+        return None, [_at(raw, ("kind",), Told("UnknownKind", f"there is no kind {cut(str(kind))}", hint))]
     model = KINDS[kind].kind
     try:
         return model.model_validate_json(json.dumps(raw.value), by_alias=True, by_name=False), []
@@ -75,76 +55,55 @@ def validate(raw: RawDocument) -> tuple[Document | None, list[Finding]]:
 
 def _explain(raw: RawDocument, *, model: type[BaseModel], errors: list[ErrorDetails]) -> list[Finding]:
     findings = []
+    misnamed = set(_misnamed(model, errors))
     for error in errors:
         location = tuple(part for part in error["loc"] if part != "[key]")
+        # A list whose members are wrong is also called too short; the members' findings say it all. So does the
+        # finding of a field whose name is wrong, where the right one is called missing.
         followed = error["type"] == "too_short" and _value(raw, location) not in ([], None)
-        if not followed:  # A list whose members are wrong is also called too short; the members' findings say it all.
+        if not followed and not (error["type"] == "missing" and location in misnamed):
             findings.append(_finding(raw, model=model, error=error, location=location))
     return sorted(findings)
+
+
+def _misnamed(model: type[BaseModel], errors: list[ErrorDetails]) -> Iterator[Location]:
+    """Yield where fields that are not known were perhaps meant to stand."""
+    for error in errors:
+        if error["type"] == "extra_forbidden":
+            close = closest(str(error["loc"][-1]), _fields(model, error["loc"][:-1]))
+            yield from ((*error["loc"][:-1], name) for name in close)
 
 
 def _finding(raw: RawDocument, *, model: type[BaseModel], error: ErrorDetails, location: Location) -> Finding:
     shown = show(location)
     kind, context, value = error["type"], error.get("ctx", {}), _value(raw, location)
     if kind == "missing":
-        return _at_key(raw, location[:-1], _Told("MissingField", f"{shown} is missing", "add it"))
+        return _at_key(raw, location[:-1], Told("MissingField", f"{shown} is missing", _add_it(model, location)))
     if kind == "extra_forbidden":
-        hint = _suggest(str(location[-1]), _fields(model, location[:-1])) or "delete it, or look for its right name"
-        return _at_key(raw, location, _Told("UnknownField", f"there is no field {shown}", hint))
+        fields = _fields(model, location[:-1])
+        return _at_key(raw, location, tell_unknown(shown, str(location[-1]), fields=fields, page=_page(model)))
     if kind in _WANTED:
         wanted = _WANTED[kind]
-        told = _Told("WrongType", f"is {_kind_of(value)}; {wanted} is wanted", _type_hint(raw, location, wanted=wanted))
-    elif kind in _TELLERS:
-        told = _TELLERS[kind](context, value)
+        told = Told("WrongType", f"is {_kind_of(value)}; {wanted} is wanted", _type_hint(raw, location, wanted=wanted))
+    elif kind in TELLERS:
+        told = TELLERS[kind](context, value)
     else:
-        told = _Told("BadValue", f"does not fit: {cut(error['msg']).lower()}", "")
+        told = Told("BadValue", f"does not fit: {cut(error['msg']).lower()}", "")
+    if not told.hint:
+        told = told._replace(hint=_page(model))
     place = _at_key if error["loc"][-1:] == ("[key]",) else _at
     return place(raw, location, told._replace(message=f"{shown} {told.message}"))
 
 
-def _tell_pattern(context: Mapping[str, object], _value: object) -> _Told:
-    name, hint = _PATTERNS.get(str(context["pattern"]), (f"of the form {context['pattern']}", ""))
-    return _Told("BadValue", f"is not {name}", hint)
+def _page(model: type[BaseModel]) -> str:
+    return f"docs/kinds/{model.__name__.lower()}.md says what may stand here"
 
 
-def _tell_least(context: Mapping[str, object], value: object) -> _Told:
-    return _Told("OutOfRange", f"is {value}; the least is {context['ge']}", f"write {context['ge']} or more")
-
-
-def _tell_most(context: Mapping[str, object], value: object) -> _Told:
-    return _Told("OutOfRange", f"is {value}; the most is {context['le']}", f"write {context['le']} or less")
-
-
-def _tell_choice(context: Mapping[str, object], value: object) -> _Told:
-    choices = [choice.strip("'") for choice in str(context["expected"]).replace(" or ", ", ").split(", ")]
-    hint = _suggest(str(value), choices) or f"write {' or '.join(choices)}"
-    return _Told("BadValue", f"is {cut(str(value))}, which is not known here", hint)
-
-
-def _tell_short(_context: Mapping[str, object], _value: object) -> _Told:
-    return _Told("BadValue", "is empty", "give at least one")
-
-
-def _tell_long(context: Mapping[str, object], _value: object) -> _Told:
-    return _Told("BadValue", f"is too long; the most is {context['max_length']}", "")
-
-
-def _tell_rule(context: Mapping[str, object], _value: object) -> _Told:
-    return _Told("BadValue", f"does not fit: {cut(str(context['error']))}", "")
-
-
-_Teller = Callable[[Mapping[str, object], object], _Told]
-
-_TELLERS: Mapping[str, _Teller] = {
-    "string_pattern_mismatch": _tell_pattern,
-    "greater_than_equal": _tell_least,
-    "less_than_equal": _tell_most,
-    "literal_error": _tell_choice,
-    "enum": _tell_choice,
-    "too_short": _tell_short,
-    "too_long": _tell_long,
-    "value_error": _tell_rule,
-}
+def _add_it(model: type[BaseModel], location: Location) -> str:
+    """Return what a missing field is for, in the words of its schema."""
+    owner = _model_at(model, location[:-1])
+    meaning = describe(owner).get(str(location[-1]), "") if owner else ""
+    return f"add it: {meaning[0].lower()}{meaning[1:].rstrip('.')}" if meaning else f"add it; {_page(model)}"
 
 
 def show(location: Location) -> str:
@@ -155,12 +114,12 @@ def show(location: Location) -> str:
     return text.removeprefix(".") or "the document"
 
 
-def _at(raw: RawDocument, location: Location, told: _Told) -> Finding:
+def _at(raw: RawDocument, location: Location, told: Told) -> Finding:
     line, column = raw.at(*location)
     return Finding(path=raw.path, line=line, column=column, **told._asdict())
 
 
-def _at_key(raw: RawDocument, location: Location, told: _Told) -> Finding:
+def _at_key(raw: RawDocument, location: Location, told: Told) -> Finding:
     line, column = raw.at_key(*location)
     return Finding(path=raw.path, line=line, column=column, **told._asdict())
 
@@ -203,25 +162,35 @@ def _type_hint(raw: RawDocument, location: Location, *, wanted: str) -> str:
         return "write a whole number and one of s, m, h: 30s, 5m, 2h"
     if wanted == "a list" and isinstance(value, str):
         return f"write it in brackets: [{cut(value)}]"
-    return ""
+    if wanted == "true or false" and isinstance(value, str):
+        is_on = value.lower() in {"yes", "on", "y", "true"}
+        return f"write {str(is_on).lower()}" if is_on or value.lower() in {"no", "off", "n", "false"} else _FLAG
+    return _ELSE.get(wanted, "") if value is not None else "write a value after the colon"
 
 
-def _suggest(word: str, known: Iterable[str]) -> str:
-    names = list(known)
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(word.lower().replace("_", ""), by_lower, n=1)
-    return f"did you mean {by_lower[close[0]]}?" if close else ""
+_FLAG = "write true or false, without quotes"
+_ELSE = {
+    "true or false": _FLAG,
+    "a whole number": "write digits only, without a point or a unit",
+    "a mapping": "write its fields below it, each indented and on a line of its own",
+    "a list": "write its entries below it, each after a dash, or in brackets: [a, b]",
+    "text": "write one piece of text",
+}
 
 
-def _fields(model: type[BaseModel], location: Location) -> list[str]:
-    """Return the fields that may stand at ``location`` of a document of type ``model``."""
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    """Return the model of what stands at ``location`` of a document of type ``model``; None if it is no mapping."""
     current: object = model
     for part in location:
         current = _step(_unwrap(current), part)
     current = _unwrap(current)
-    if isinstance(current, type) and issubclass(current, BaseModel):
-        return [field.alias or name for name, field in current.model_fields.items()]
-    return []
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def _fields(model: type[BaseModel], location: Location) -> list[str]:
+    """Return the fields that may stand at ``location`` of a document of type ``model``."""
+    found = _model_at(model, location)
+    return [field.alias or name for name, field in found.model_fields.items()] if found else []
 
 
 def _step(current: object, part: str | int) -> object:

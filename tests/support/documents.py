@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping
 
 _DIGEST = "0123456789abcdef" * 4
+_SECTION = hashlib.sha256(b".linux\0").hexdigest()
 _KEY = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + b"k" * 32).decode()
 _OTHER = base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + b"o" * 32).decode()
 _PEM = b"-----BEGIN CERTIFICATE-----\n" + base64.b64encode(b"\x30\x03\x02\x01\x01") + b"\n-----END CERTIFICATE-----\n"
@@ -54,7 +56,8 @@ FILES: Mapping[str, bytes] = {
     "images/worker.yaml": _document(
         "Image",
         "worker",
-        f'  digest: "sha256:{_DIGEST}"\n  measurements: {{pcr4: ["{_DIGEST}"], pcr9: [], pcr11: ["{_DIGEST}"]}}\n',
+        f'  digest: "sha256:{_DIGEST}"\n  measurements:\n    pcr4: ["{_DIGEST}", "{_DIGEST}"]\n'
+        f'    pcr9: ["{_DIGEST}", "{_DIGEST}"]\n    pcr11: ["{_SECTION}", "{_DIGEST}"]\n',
     ),
     "policies/measured-boot.yaml": _document(
         "AppraisalPolicy", "measured-boot", "  pcrs: [0, 1, 2, 3, 4, 5, 7, 9, 11, 12]\n  image: derived\n"

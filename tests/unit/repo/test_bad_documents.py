@@ -28,7 +28,7 @@ YAML_MISTAKES = [
     Mistake("merge key is just a key", changed(N1, "eno1", "eno1\n      <<: {}"), f"{N1}:9:7", "UnknownField", "<<"),
     Mistake("too deep", changed(N1, "eno1", "[" * 40 + "]" * 40), f"{N1}:8:42", "TooDeep", "deeper than 32 levels"),
     Mistake("not YAML", changed(BLUE, "[n1]", "[n1"), f"{BLUE}:5:21", "NotYaml", "is not YAML:"),
-    Mistake("tab", changed(N1, "  zone", "\tzone"), f"{N1}:5:1", "NotYaml", "is not YAML: found character"),
+    Mistake("tab", changed(N1, "  zone", "\tzone"), f"{N1}:5:1", "NotYaml", "is not YAML: a tab"),
     Mistake("control character", changed(N1, "eno1", "en\x01o1"), N1, "NotYaml", "is not YAML:"),
     Mistake("not UTF-8", {**FILES, N1: b"a: b\nc: \xff\n"}, f"{N1}:2:4", "NotUtf8", "is not UTF-8", "as UTF-8"),
     Mistake("half a character", changed(N1, "eno1", '"\\ud800"'), f"{N1}:8:13", "NotText", "surrogate"),
@@ -191,7 +191,9 @@ FIELD_MISTAKES = [
         "is not a name",
         "lower-case letters",
     ),
-    Mistake("bad address", changed(SWITCH, "tcp:127", "udp:127"), f"{SWITCH}:7:12", "BadValue", "is not of the form"),
+    Mistake(
+        "bad address", changed(SWITCH, "tcp:127", "udp:127"), f"{SWITCH}:7:12", "BadValue", "is not a switch's address"
+    ),
     Mistake(
         "wrong version",
         changed(N1, "v1alpha1", "v1"),
@@ -239,7 +241,7 @@ FIELD_MISTAKES = [
         f"{POLICY}:5:3",
         "PolicyIncomplete",
         "pcrs lacks 0",
-        "never trusted",
+        "add it to the policy",
     ),
     Mistake(
         "bad key of a mapping",
