@@ -21,6 +21,7 @@ _LAYOUT_PATH = re.compile(r"[A-Za-z0-9._@+-]+(/[A-Za-z0-9._@+-]+)*")
 _FOLDERS = frozenset(
     {
         "trust/allowed_signers",
+        "trust/gpg",
         "trust/ek-roots",
         "trust/ek-intermediates",
         "trust/ek-crls",
