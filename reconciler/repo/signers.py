@@ -69,7 +69,9 @@ class AllowedSigners:
 
     def always(self) -> AllowedSigners:
         """Return the same signers without their validity windows: to tell why a signature does not count."""
-        return AllowedSigners(signers=tuple(replace(signer, line=_WINDOWS.sub("", signer.line)) for signer in self.signers))
+        return AllowedSigners(
+            signers=tuple(replace(signer, line=_WINDOWS.sub("", signer.line)) for signer in self.signers)
+        )
 
     def owner(self, fingerprint: str) -> str | None:
         """Return whose key has ``fingerprint``."""

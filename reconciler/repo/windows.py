@@ -42,7 +42,7 @@ def parse_window(options: Mapping[str, str]) -> Window | str:
     ends = {name: parse_date(options[name]) for name in ("valid-after", "valid-before") if name in options}
     wrong = [name for name, moment in ends.items() if moment is None]
     if wrong:
-        return f"has a date in {wrong[0]} that does not exist: write {wrong[0]}=\"20270131Z\""
+        return f'has a date in {wrong[0]} that does not exist: write {wrong[0]}="20270131Z"'
     window = Window(after=ends.get("valid-after"), before=ends.get("valid-before"))
     if window.after is not None and window.before is not None and window.after > window.before:
         return "is valid from a date on that lies after the one it is valid until"
