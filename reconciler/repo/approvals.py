@@ -13,9 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from reconciler.errors.taxonomy import InputError, cut
+from reconciler.errors.taxonomy import cut
 from reconciler.repo.commits import MAX_OBJECT_BYTES, CommitObject, TagObject, parse_tag
 from reconciler.repo.git import Git, Ref, Signature
 from reconciler.repo.keyring import Keyring
@@ -86,11 +85,7 @@ def _read_tags(git: Git, refs: list[Ref]) -> list[tuple[Ref, TagObject | str]]:
 def _problem(ref: Ref, tag: TagObject, *, commits: dict[str, CommitObject], now: int) -> str:
     if tag.commit not in commits:
         return f"is on {tag.commit[:_SHORT]}"  # 2
-    if (
-        tag.name != _name(ref)
-        or ref.name.count("/") != 4
-        or not _name(ref).startswith(approval_name(tag.commit, principal=""))
-    ):
+    if tag.name != _name(ref) or _name(ref).rpartition("/")[0] != approval_name(tag.commit, principal="").rstrip("/"):
         return f"holds the tag {cut(tag.name)}"  # 1, 2
     if tag.made < commits[tag.commit].made - TOLERANCE_S:
         return "is older than what it approves"  # 4
@@ -99,24 +94,3 @@ def _problem(ref: Ref, tag: TagObject, *, commits: dict[str, CommitObject], now:
 
 def _name(ref: Ref) -> str:
     return ref.name.removeprefix(_TAGS)
-
-
-def approve(git: Git, commit: str, *, principal: str, key: Path | None, message: str) -> str:
-    """Make the signed tag by which ``principal`` approves ``commit``, and return its name.
-
-    With ``key`` it is signed by that SSH key; without, as the repository is configured. One that is there is replaced.
-    """
-    name = approval_name(commit, principal=principal)
-    settings = {"gpg.format": "ssh", "user.signingKey": str(key.absolute())} if key else _own_settings(git)
-    who = {"GIT_COMMITTER_NAME": principal, "GIT_COMMITTER_EMAIL": f"{principal.split('@')[0]}@localhost"}
-    git.run("tag", "--force", "--sign", "-m", message, name, commit, settings=settings, environment=who)
-    return name
-
-
-def _own_settings(git: Git) -> dict[str, str]:
-    """Return how this repository says that its user signs."""
-    code, said = git.attempt("config", "--get", "user.signingKey")
-    if code:
-        hint = "give --key FILE, or set it: git config user.signingKey FILE"
-        raise InputError("approval", f"there is no key to sign with {said}".strip(), reason="NoSigningKey", hint=hint)
-    return {"gpg.program": "gpg"}

@@ -38,9 +38,10 @@ _FOLDERS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lack:
-    """How many more signatures a rule wants for a path, and of whom; ``patterns`` are the rule's."""
+    """How many more signatures a rule wants for a path, and of whom; ``given`` it has, ``patterns`` are the rule's."""
 
     more: int
+    given: int
     signers: tuple[str, ...]
     patterns: tuple[str, ...]
 
@@ -55,6 +56,7 @@ def lacks(path: str, *, signers: Collection[str], rules: Sequence[TrustRule]) ->
     found = [
         Lack(
             more=rule.threshold - _given(rule, signers),
+            given=_given(rule, signers),
             signers=tuple(sorted(set(rule.signers) - set(signers))),
             patterns=rule.paths,
         )
@@ -84,7 +86,7 @@ def path_problem(change: Change) -> str | None:
     return _name_problem(path)
 
 
-def _name_problem(path: str) -> str | None:
+def _name_problem(path: str) -> str | None:  # noqa: PLR0911 - one return for each thing that can be wrong
     segments = path.split("/")
     if "/".join(segments[:2]) in _FOLDERS and _PLAIN_PATH.fullmatch(path):
         return None  # Nearly every path of a large site; the checks below take ten times as long.

@@ -31,6 +31,7 @@ from reconciler.model.policy import compose
 from reconciler.repo import layout
 from reconciler.repo.catalogue import Catalogue, D, catalogue
 from reconciler.repo.clashes import check_clashes
+from reconciler.repo.keyring import name_problem
 from reconciler.repo.references import check_references
 from reconciler.repo.signers import AllowedSigners, parse_allowed_signers
 from reconciler.repo.snapshot import Snapshot
@@ -45,7 +46,8 @@ def load_desired(snapshot: Snapshot) -> DesiredState:
     findings = found.findings
     signers = load_signers(snapshot, findings=findings)
     vendors = _vendors(snapshot, findings=findings)
-    findings.extend(check_references(found, signers=signers))
+    gpg = _gpg_principals(snapshot, findings=findings)
+    findings.extend(check_references(found, signers=signers, gpg=gpg))
     findings.extend(check_clashes(found))
     if found.all(Enclave) and not vendors.roots:
         message = "holds no certificate, so no node's TPM can be checked"
@@ -66,6 +68,17 @@ def load_signers(snapshot: Snapshot, *, findings: list[Finding]) -> AllowedSigne
     signers, wrong = parse_allowed_signers(content, path=layout.ALLOWED_SIGNERS)
     findings.extend(wrong)
     return signers
+
+
+def _gpg_principals(snapshot: Snapshot, *, findings: list[Finding]) -> frozenset[str]:
+    """Return whose GPG keys are in ``trust/gpg``; the keys themselves are read where commits are judged."""
+    paths = [path for path in snapshot.files if layout.is_gpg_key(path)]
+    for path in paths:
+        problem = name_problem(path)
+        if problem:
+            hint = f"name it {layout.GPG_KEYS}/PRINCIPAL.asc"
+            findings.append(Finding(path=path, code="BadSigner", message=problem, hint=hint))
+    return frozenset(layout.gpg_principal(path) for path in paths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from reconciler.errors.taxonomy import Finding, TrustError, cut
 from reconciler.model.kinds import TrustRule
 from reconciler.repo import layout
-from reconciler.repo.authority import Lack, lacks, who_may_change
+from reconciler.repo.authority import lacks, who_may_change
 from reconciler.repo.commits import CommitObject
 from reconciler.repo.verification import Doubt
 from reconciler.repo.windows import TOLERANCE_S, shown
@@ -105,7 +105,7 @@ def path_refused(commit: str, path: str, problem: str) -> TrustError:
     return refusal(commit, f"{cut(path)} {problem}", reason="PathRefused", hint=hint)
 
 
-def not_authorised(
+def not_authorised(  # noqa: PLR0913 - what was there and what was wanted, in one sentence
     commit: CommitObject,
     path: str,
     *,
@@ -116,7 +116,7 @@ def not_authorised(
 ) -> TrustError:
     """Return what ``path`` lacks: somebody whom a rule names, or one more of those."""
     wanted = lacks(path, signers=signers, rules=rules)
-    started = [lack for lack in wanted if set(signers) & set(lack_signers(lack, rules=rules))]
+    started = [lack for lack in wanted if lack.given]
     ignored = f" ({'; '.join(doubts[:_MANY_DOUBTS])})" if doubts else ""
     approve = f"ringfence approve {commit.commit[:_SHORT]}"
     if started:
@@ -131,11 +131,6 @@ def not_authorised(
         return refusal(commit.commit, message, reason="PathNotAuthorised", hint=hint)
     hint = f"the rules of its parent let {', '.join(may)} change it: let one of them sign, or {approve}{ignored}"
     return refusal(commit.commit, message, reason="PathNotAuthorised", hint=hint)
-
-
-def lack_signers(lack: Lack, *, rules: Sequence[TrustRule]) -> frozenset[str]:
-    """Return everybody whom the rule of ``lack`` names."""
-    return frozenset(signer for rule in rules if rule.paths == lack.patterns for signer in rule.signers)
 
 
 def unreadable(commit: str, finding: Finding) -> TrustError:

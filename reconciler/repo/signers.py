@@ -2,7 +2,8 @@
 
 Rules: less than OpenSSH allows. One principal a line, without wildcards; the options ``namespaces``, ``valid-after``
 and ``valid-before`` only, each once, with dates that exist, read as UTC; no certificate authorities; a key belongs to
-one principal. A line that breaks a rule is dropped, so that it can only ever mean fewer signers; ``findings`` says what was dropped.
+one principal. A line that breaks a rule is dropped, so that it can only ever mean fewer signers; ``findings`` says
+what was dropped.
 """
 
 from __future__ import annotations
@@ -117,10 +118,7 @@ def _parse_line(line: bytes) -> Signer | str:
         return "is not one principal and one key"
     blob = _key_blob(found["key"])
     name = found["type"].encode("ascii")
-    options = _OPTION.findall(found["options"] or "")
-    if not {option for option, _ in options} <= _OPTIONS or len(dict(options)) != len(options):
-        return "has an option that is not allowed here"
-    window = parse_window(dict(options))
+    window = _window(found["options"] or "")
     if isinstance(window, str):
         return window
     if found["type"] not in _KEY_TYPES:
@@ -129,6 +127,13 @@ def _parse_line(line: bytes) -> Signer | str:
         return "has a key that is not what it says"
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode("ascii").rstrip("=")
     return Signer(principal=found["principal"], fingerprint=f"SHA256:{digest}", line=text, window=window)
+
+
+def _window(text: str) -> Window | str:
+    options = _OPTION.findall(text)
+    if not {option for option, _ in options} <= _OPTIONS or len(dict(options)) != len(options):
+        return "has an option that is not allowed here"
+    return parse_window(dict(options))
 
 
 def _key_blob(text: str) -> bytes:

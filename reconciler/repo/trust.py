@@ -27,18 +27,17 @@ from datetime import UTC, datetime
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.repo import refusals as say
-from reconciler.repo.approvals import Approvals, read_approvals
-from reconciler.repo.authority import may_change, path_problem
 from reconciler.repo.basis import Basis, read_basis
-from reconciler.repo.commits import CommitObject, read_commits
+from reconciler.repo.checks import Checks, Step
+from reconciler.repo.commits import read_commits
 from reconciler.repo.git import Change, Git, Signature
 from reconciler.repo.layout import is_trust_root
-from reconciler.repo.merges import taken_over
-from reconciler.repo.verification import Doubt, Signed, Verifier
-from reconciler.repo.windows import TOLERANCE_S
+from reconciler.repo.verification import Doubt, Verifier
 
 _MANY = 20
 _AT_ONCE = 200
+_Link = tuple[str, tuple[str, ...]]
+"""A commit and its parents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,22 +61,6 @@ class Judgement:
 
     trusted: TrustedCommit | None
     refusals: tuple[TrustError, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Step:
-    """One commit of the walk: what it changes, and whether it was trusted before."""
-
-    commit: CommitObject
-    changes: tuple[Change, ...]
-    parent_made: int | None
-    is_recorded: bool
-
-    @property
-    def signed(self) -> Signed:
-        """Return what is to be verified; the root pins itself, by its own date."""
-        is_recorded = self.is_recorded or not self.commit.parents
-        return _signed(self.commit, is_recorded=is_recorded)
 
 
 def judge(
@@ -113,28 +96,35 @@ class _Walk:
     def __init__(self, git: Git, *, verifier: Verifier, recorded: str | None) -> None:
         self._git = git
         self._verifier = verifier
+        self._checks = Checks(git, verifier=verifier)
         self._recorded = recorded
 
     def follow(self, head: str, *, last: str | None) -> tuple[str | None, list[TrustError]]:
         """Return the newest commit that passes, and why the next one does not."""
-        newest = last
         try:
             chain = self._git.first_parents(head, past=last)
             refusals = self._check_way(chain, head=head, last=last)  # 1
-            if refusals:
-                return last, refusals
-            for start in range(0, len(chain), _AT_ONCE):
-                for commit, refusals in self._judge(chain[start : start + _AT_ONCE], chain=chain):
+        except TrustError as error:
+            return last, [_lacking(error, head)]
+        return (last, refusals) if refusals else self._follow(chain, newest=last)
+
+    def _follow(self, chain: list[_Link], *, newest: str | None) -> tuple[str | None, list[TrustError]]:
+        done = 0
+        at_once = _AT_ONCE
+        while done < len(chain):
+            try:
+                for commit, refusals in self._judge(chain[done : done + at_once], chain=chain):
                     if refusals:
                         return newest, refusals
-                    newest = commit
-        except TrustError as error:
-            if error.reason != "ObjectMissing":
-                raise
-            return newest, [say.incomplete(head, error.message)]
+                    newest, done = commit, done + 1
+            except TrustError as error:
+                refusal = _lacking(error, chain[done][0])
+                if at_once == 1:
+                    return newest, [refusal]
+                at_once = 1  # Of these, those before the one that lacks something are still good.
         return newest, []
 
-    def _check_way(self, chain: list[tuple[str, tuple[str, ...]]], *, head: str, last: str | None) -> list[TrustError]:
+    def _check_way(self, chain: list[_Link], *, head: str, last: str | None) -> list[TrustError]:
         if head == last:
             return []
         start = chain[0][1][:1] if chain else ()
@@ -146,9 +136,7 @@ class _Walk:
             return [say.foxtrot(head, trusted=last)]
         return [say.forked(head, trusted=last)]
 
-    def _judge(
-        self, part: list[tuple[str, tuple[str, ...]]], *, chain: list[tuple[str, tuple[str, ...]]]
-    ) -> Iterator[tuple[str, list[TrustError]]]:
+    def _judge(self, part: list[_Link], *, chain: list[_Link]) -> Iterator[tuple[str, list[TrustError]]]:
         """Yield each commit of ``part`` with what is wrong with it, until after the first that fails."""
         steps, broken = self._read(part, chain=chain)
         basis: Basis | None = None
@@ -165,7 +153,7 @@ class _Walk:
             if step.commit.commit not in verdicts:
                 alike = [step.signed for step in _under_one_basis(steps[place:])]
                 verdicts = self._verifier.verify(alike, keyring=basis.keyring)
-            refusals = self._check(step, verdicts[step.commit.commit], basis=basis)  # 2, 3, 4
+            refusals = self._checks.check(step, verdicts[step.commit.commit], basis=basis)  # 2, 3, 4
             own = basis
             if any(is_trust_root(change.path.decode("utf-8", "replace")) for change in step.changes):
                 own, found = read_basis(self._git, step.commit.commit)
@@ -178,9 +166,7 @@ class _Walk:
             basis = own
         yield from broken
 
-    def _read(
-        self, part: list[tuple[str, tuple[str, ...]]], *, chain: list[tuple[str, tuple[str, ...]]]
-    ) -> tuple[list[_Step], list[tuple[str, list[TrustError]]]]:
+    def _read(self, part: list[_Link], *, chain: list[_Link]) -> tuple[list[Step], list[tuple[str, list[TrustError]]]]:
         """Return the commits of ``part`` that can be read, and the first one that cannot, with the reason. Rule 1."""
         parents = [own[0] for _, own in part[:1] if own]
         objects = read_commits(self._git, [*parents, *(commit for commit, _ in part)])
@@ -188,7 +174,7 @@ class _Walk:
         for commit, change in self._git.changes_between((commit, own[0] if own else None) for commit, own in part):
             changes.setdefault(commit, []).append(change)
         recorded = self._recorded_in(chain)
-        steps: list[_Step] = []
+        steps: list[Step] = []
         made = objects[parents[0]].made if parents else None
         for commit, own in part:
             found = objects[commit]
@@ -197,7 +183,7 @@ class _Walk:
             if found.parents != own:
                 message = "has other parents than this clone knows: its history is cut off here, or grafted"
                 return steps, [(commit, [say.incomplete(commit, message)])]
-            step = _Step(
+            step = Step(
                 commit=found,
                 changes=tuple(changes.get(commit, ())),
                 parent_made=made,
@@ -207,126 +193,21 @@ class _Walk:
             made = found.made
         return steps, []
 
-    def _recorded_in(self, chain: list[tuple[str, tuple[str, ...]]]) -> frozenset[str]:
+    def _recorded_in(self, chain: list[_Link]) -> frozenset[str]:
         ids = [commit for commit, _ in chain]
         if self._recorded not in ids:
             return frozenset()
         return frozenset(ids[: ids.index(self._recorded) + 1])
 
-    def _check(self, step: _Step, verdict: Signature | Doubt, *, basis: Basis) -> list[TrustError]:
-        commit = step.commit
-        if isinstance(verdict, Doubt):
-            return [say.unsigned(commit, verdict, judged=commit.commit)]
-        if len(commit.parents) > 2:  # noqa: PLR2004 - two are a merge's parents, more are an octopus's
-            return [say.octopus(commit)]
-        refusals = self._check_dates(step)
-        sides: list[CommitObject] = []
-        signers: dict[str, str] = {}
-        if len(commit.parents) > 1:
-            sides, signers, wrong = self._check_sides(step, basis=basis)  # 3
-            refusals += wrong
-        if refusals:
-            return refusals
-        return self._check_paths(step, signer=verdict.principal, sides=sides, signers=signers, basis=basis)  # 4
 
-    def _check_dates(self, step: _Step) -> list[TrustError]:
-        refusals = []
-        if step.parent_made is not None and step.commit.made < step.parent_made - TOLERANCE_S:
-            refusals.append(say.backdated(step.commit, parent_made=step.parent_made))
-        if step.commit.made > self._verifier.now + TOLERANCE_S:
-            refusals.append(say.from_future(step.commit, now=self._verifier.now))
-        return refusals
-
-    def _check_sides(self, step: _Step, *, basis: Basis) -> tuple[list[CommitObject], dict[str, str], list[TrustError]]:
-        """Return the side commits, oldest first, who signed each, and what is wrong with them."""
-        merge = step.commit
-        ids = self._git.side_commits(merge.commit, parent=merge.parents[0])
-        sides: list[CommitObject] = []
-        signers: dict[str, str] = {}
-        refusals: list[TrustError] = []
-        for start in range(0, len(ids), _AT_ONCE):
-            read = read_commits(self._git, ids[start : start + _AT_ONCE])
-            part = list(read.values())
-            refusals += [say.malformed(side) for side in part if side.problem]
-            refusals += [
-                say.from_future(side, now=self._verifier.now)
-                for side in part
-                if side.made > self._verifier.now + TOLERANCE_S
-            ]
-            fine = [_signed(side, is_recorded=step.is_recorded) for side in part if not side.problem]
-            for side_id, verdict in self._verifier.verify(fine, keyring=basis.keyring).items():
-                if isinstance(verdict, Doubt):
-                    refusals.append(say.unsigned(read[side_id], verdict, judged=merge.commit))
-                else:
-                    signers[side_id] = verdict.principal
-            sides += part
-            if len(refusals) >= _MANY:
-                break
-        return sides, signers, refusals
-
-    def _check_paths(
-        self, step: _Step, *, signer: str, sides: Sequence[CommitObject], signers: dict[str, str], basis: Basis
-    ) -> list[TrustError]:
-        commit = step.commit
-        rules = basis.rules
-        if not commit.parents:
-            rules = tuple(
-                rule.model_copy(update={"threshold": 1}) for rule in rules
-            )  # The root pins itself: one signature is there.
-        refusals: list[TrustError] = []
-        left: list[tuple[str, Change]] = []
-        for change in step.changes:
-            path = change.path.decode("utf-8", "backslashreplace")
-            problem = path_problem(change)
-            if problem:
-                refusals.append(say.path_refused(commit.commit, path, problem))
-            elif not may_change(path, signers={signer}, rules=rules):
-                left.append((path, change))
-        refusals += self._check_contents(step)
-        if not left:
-            return refusals
-        taken = taken_over(self._git, commit, changes=[change for _, change in left], sides=sides) if sides else {}
-        approvals = self._approvals(step, sides=sides, taken=taken, basis=basis)
-        for path, change in left:
-            covering = {signer, *approvals.by.get(commit.commit, ())}
-            if change.path in taken:
-                side = taken[change.path]
-                tip = commit.parents[1]
-                covering |= {signers[side], *approvals.by.get(side, ()), *approvals.by.get(tip, ())}
-            if not may_change(path, signers=covering, rules=rules):
-                refusals.append(
-                    say.not_authorised(
-                        commit, path, signer=signer, signers=covering, rules=rules, doubts=approvals.doubts
-                    )
-                )
-        return refusals
-
-    def _check_contents(self, step: _Step) -> list[TrustError]:
-        wanted = {change.object_id: change.path for change in step.changes if change.object_id.strip("0")}
-        links = {change.object_id for change in step.changes if change.mode == "160000"}
-        held = self._git.sizes(wanted)
-        return [
-            say.incomplete(step.commit.commit, f"lacks the content of {path.decode('utf-8', 'backslashreplace')}")
-            for object_id, path in wanted.items()
-            if object_id not in held and object_id not in links
-        ]
-
-    def _approvals(
-        self, step: _Step, *, sides: Sequence[CommitObject], taken: dict[bytes, str], basis: Basis
-    ) -> Approvals:
-        commit = step.commit
-        asked = {*taken.values(), *(commit.parents[1:] if taken else ())}
-        objects = [commit, *(side for side in sides if side.commit in asked)]
-        return read_approvals(
-            self._git, objects, verifier=self._verifier, keyring=basis.keyring, is_recorded=step.is_recorded
-        )
+def _lacking(error: TrustError, commit: str) -> TrustError:
+    """Return why ``commit`` is refused of which the repository lacks something; raise any other error again."""
+    if error.reason != "ObjectMissing":
+        raise error
+    return say.incomplete(commit, error.message)
 
 
-def _signed(commit: CommitObject, *, is_recorded: bool) -> Signed:
-    return Signed(object_id=commit.commit, scheme=commit.scheme, made=commit.made, is_recorded=is_recorded)
-
-
-def _under_one_basis(steps: Sequence[_Step]) -> Iterator[_Step]:
+def _under_one_basis(steps: Sequence[Step]) -> Iterator[Step]:
     """Yield the steps that are judged by the same rules: up to the first one that changes them."""
     for step in steps:
         yield step
