@@ -56,13 +56,14 @@ def approve(git: Git, revision: str, *, key: Path | None) -> str:
 
 
 def _resolve(git: Git, revision: str) -> str:
+    hint = "give its id or the branch: git log --all --oneline"
+    missing = InputError(f"commit {cut(revision)}", "is not in the repository", reason="NoCommit", hint=hint)
+    if not _REVISION.fullmatch(revision):
+        raise missing
     try:
-        if not _REVISION.fullmatch(revision):
-            raise ValueError(revision)
         return check_id(git.run("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").decode().strip())
-    except (RingfenceError, ValueError) as error:
-        hint = "give its id or the branch: git log --all --oneline"
-        raise InputError(f"commit {cut(revision)}", "is not in the repository", reason="NoCommit", hint=hint) from error
+    except RingfenceError as error:
+        raise missing from error
 
 
 def _basis(git: Git, commit: CommitObject) -> Basis:
