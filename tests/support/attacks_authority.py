@@ -16,6 +16,7 @@ from tests.support.attackrepo import (
     rules_yaml,
     tenant,
 )
+from tests.support.gpgkeys import PAST
 
 EVIL = b"evil"
 
@@ -39,7 +40,7 @@ def granted_on_the_side(repo: AttackRepo) -> str:
 
 
 def granted_and_dropped_on_the_side(repo: AttackRepo) -> str:
-    """The side grants bob the site, uses that, and takes the grant back, so that the merge shows no trace of it."""
+    """Let the side grant bob the site, use that, and take the grant back: the merge shows no trace of it."""
     granted = repo.commit({REPOSITORY: rules_yaml(owner="bob")}, signer="bob", parents=[repo.base])
     used = repo.commit({NODE: EVIL, REPOSITORY: rules_yaml()}, signer="bob", parents=[granted])
     return repo.commit({NODE: EVIL}, signer="bob", parents=[repo.base, used])
@@ -155,7 +156,7 @@ def another_root(repo: AttackRepo) -> str:
 
 
 def force_push(repo: AttackRepo) -> str:
-    """The owner herself amends what was trusted and pushes it over."""
+    """Let the owner herself amend what was trusted, and push it over."""
     return repo.commit({"docs/notes.md": b"2"}, signer="alice", parents=[rewind(repo)])
 
 
@@ -167,6 +168,15 @@ def dated(signer: str, date: str) -> Attack:
     reasons = {"old": "SignerExpired", "late": "SignerNotYet", "erin": "SignerExpired"}
     wrong = "CommitBackdated" if date < "2021" else "CommitFromFuture"
     return Attack(f"{signer} dates a commit {date[:4]}", build, reasons.get(signer, wrong))
+
+
+def signed_in_the_past(repo: AttackRepo) -> str:
+    """Sign with a key that has expired since, by a clock that is wrong; the commit is dated now."""
+    repo.gpg.at(PAST)
+    try:
+        return repo.commit({TENANT: tenant(5)}, signer="erin", parents=[repo.base])
+    finally:
+        repo.gpg.at(None)
 
 
 STRANGERS = (
@@ -218,7 +228,7 @@ HISTORIES = (
 DATES = (
     Attack("an expired signer", by("old", {TENANT: tenant(5)}), "SignerExpired", "valid until 2020-01-01"),
     Attack("a signer who is not valid yet", by("late", {TENANT: tenant(5)}), "SignerNotYet", "valid from 2099"),
-    Attack("a signature by an expired GPG key", by_erin, "SignerExpired"),
+    Attack("a signature by an expired GPG key", signed_in_the_past, "SignerExpired"),
     Attack("a revoked GPG key", by("rita", {TENANT: tenant(5)}), "SignerRevoked"),
     dated("old", "2019-06-01T12:00:00Z"),
     dated("erin", "2020-06-01T12:00:00Z"),

@@ -26,13 +26,12 @@ class GpgKeys:
         self._make("sub")
         self._gpg("--quick-add-key", self.fingerprints["sub"], "ed25519", "sign", "never")
         self.armour = {name: self._export(name) for name in self.fingerprints}
-        self.rita_before = self.armour["rita"]
-        self._revoke("rita")
-        self.armour["rita"] = self._export("rita")
+        self.armour["rita"] = self._revoked("rita")
 
     def close(self) -> None:
         """Stop the agent."""
-        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=True, timeout=30)
+        for home in (self.home, self.home / "revoked"):
+            subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True, timeout=30)
 
     def private(self, name: str) -> bytes:
         """Return the armoured private key of ``name``."""
@@ -53,9 +52,15 @@ class GpgKeys:
     def _export(self, name: str) -> bytes:
         return self._gpg("--armor", "--export", self.fingerprints[name])
 
-    def _revoke(self, name: str) -> None:
+    def _revoked(self, name: str) -> bytes:
+        """Return the public key with its revocation, which this home does not know, so that it can sign on."""
         made = (self.home / "openpgp-revocs.d" / f"{self.fingerprints[name]}.rev").read_text()
-        self._gpg("--import", stdin=made.replace(":-----BEGIN", "-----BEGIN").encode())
+        other = self.home / "revoked"
+        other.mkdir(mode=0o700)
+        revocation = made.replace(":-----BEGIN", "-----BEGIN").encode()
+        self._gpg("--homedir", str(other), "--import", stdin=self.armour[name])
+        self._gpg("--homedir", str(other), "--import", stdin=revocation)
+        return self._gpg("--homedir", str(other), "--armor", "--export", self.fingerprints[name])
 
     def _gpg(self, *arguments: str, stdin: bytes = b"") -> bytes:
         options = ("--quiet", "--batch", "--pinentry-mode", "loopback", "--passphrase", "")
