@@ -2,24 +2,31 @@
 
 1. Every commit on the way is judged (``repo.trust``); a refused head leaves the last trusted one in force.
 2. A head that does not lead on from what was trusted before, here or by the record, is refused.
-3. A trusted commit with findings is not followed either: the newest valid one before it stays in force.
+3. A refused head is judged again when it or an approval has moved, or when time may have healed it.
+4. A trusted commit with findings is not followed either: the newest valid one before it stays in force.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
 
 from reconciler.errors.taxonomy import InputError, RingfenceError, TrustError
 from reconciler.model.desired import DesiredState
+from reconciler.repo.approvals import APPROVALS
 from reconciler.repo.desired import load_desired, load_signers
-from reconciler.repo.git import Git
+from reconciler.repo.git import Git, Ref
 from reconciler.repo.ledger import GitLedger
+from reconciler.repo.recollection import judge_by_record, remote_branch
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
 from reconciler.repo.snapshot import read_commit
-from reconciler.repo.trust import FetchedCommit, judge
+from reconciler.repo.trust import FetchedCommit, Judgement, judge
 
 _FALLBACKS = 50
+_PASSES_WITH_TIME = frozenset({"CommitFromFuture", "SignerNotYet"})
 EVIDENCE_BRANCH = "evidence"
 """Where this writer looks for its own memory first; a repository that names another branch is judged from its root."""
 
@@ -36,15 +43,24 @@ class Sight:
 class TrustedSource:
     """The desired state of one repository, over any number of passes."""
 
-    def __init__(self, git: Git, *, branch: str | None = None, key: EvidenceKey | None = None) -> None:
+    def __init__(
+        self,
+        git: Git,
+        *,
+        branch: str | None = None,
+        key: EvidenceKey | None = None,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         """Follow ``branch`` (by default the one checked out); ``key`` signs records, without it only read."""
         self.git = git
         self._branch = branch
         self._key = key
+        self._now = now or (lambda: datetime.now(UTC))
         self._last: str | None = None
         self._sight: Sight | None = None
         self._ledger: GitLedger | None = None
         self._seen: str | None = None
+        self._approvals: tuple[Ref, ...] = ()
 
     @property
     def ledger(self) -> GitLedger:
@@ -59,40 +75,55 @@ class TrustedSource:
         Raises TrustError if nothing was ever trusted, InputError if there is no valid state to go back to.
         """
         head = self._head()
-        if self._sight is not None and head == self._seen:
-            return self._sight
+        sight = self._sight
+        refused = [refusal for refusal in sight.refusals if isinstance(refusal, TrustError)] if sight else []
+        if sight and head == self._seen and not refused:
+            return sight
+        approvals = tuple(self.git.refs(APPROVALS))
+        is_waiting = any(refusal.reason in _PASSES_WITH_TIME for refusal in refused)
+        if sight and head == self._seen and approvals == self._approvals and not is_waiting:
+            return sight
         last = self._last or self._own_memory()
-        judgement = judge(self.git, head=FetchedCommit(commit=head), last_trusted=last)
-        trusted = judgement.trusted.commit if judgement.trusted else None
-        if trusted is None:
+        judgement = self._judge(head, last=last)
+        if judgement.trusted is None:
             raise judgement.refusals[0]
-        sight = self._read(trusted, judgement.refusals)
-        if self._sight is None or self._sight.signers != sight.signers:
-            self._ledger = self._open_ledger(sight)
+        trusted = judgement.trusted.commit
+        self._sight = self._look(trusted, judgement.refusals, before=sight)
+        self._last, self._seen, self._approvals = trusted, head, approvals
+        return self._sight
+
+    def _judge(self, head: str, *, last: str | None) -> Judgement:
+        now = self._now()
         if last is None:
-            trusted, sight = self._not_behind_the_record(sight, head=head)
-        self._last, self._sight, self._seen = trusted, sight, head
+            return judge_by_record(self.git, head=head, now=now)
+        return judge(self.git, head=FetchedCommit(commit=head), last_trusted=last, now=now)
+
+    def _look(self, trusted: str, refusals: tuple[TrustError, ...], *, before: Sight | None) -> Sight:
+        """Return what is in force with ``trusted``; what was read ``before`` is not read again."""
+        if before is not None and trusted == self._last:
+            findings = [refusal for refusal in before.refusals if not isinstance(refusal, TrustError)]
+            return replace(before, refusals=(*refusals, *findings))
+        sight = self._read(trusted, refusals)
+        if before is None or before.signers != sight.signers:
+            self._ledger = self._open_ledger(sight)
         return sight
 
     def _own_memory(self) -> str | None:
         """Return the commit that this writer itself recorded as trusted, under its own signature; None if unknown."""
         if self._key is None:
             return None
+        nobody = AllowedSigners(signers=())
         try:
-            own = GitLedger(self.git, branch=EVIDENCE_BRANCH, key=self._key, signers=AllowedSigners(signers=()))
-            return own.trusted()
+            self._adopt(EVIDENCE_BRANCH, signers=AllowedSigners(signers=(self._key.signer("ringfence@localhost"),)))
+            return GitLedger(self.git, branch=EVIDENCE_BRANCH, key=self._key, signers=nobody).trusted()
         except TrustError:
             return None  # Somebody else wrote last: the whole history is judged from its root.
 
-    def _not_behind_the_record(self, sight: Sight, *, head: str) -> tuple[str, Sight]:
-        """Return what is in force if the record knows of a newer trusted commit than the branch leads to."""
-        remembered = self.ledger.trusted()
-        if remembered is None or self.git.is_ancestor(remembered, of=sight.desired.commit):
-            return sight.desired.commit, sight
-        again = judge(self.git, head=FetchedCommit(commit=head), last_trusted=remembered)
-        if again.trusted is None:
-            raise again.refusals[0]
-        return again.trusted.commit, self._read(again.trusted.commit, again.refusals)
+    def _adopt(self, branch: str, *, signers: AllowedSigners) -> None:
+        """Take over what was fetched of the evidence branch, on a machine that has none yet and will write to it."""
+        fetched = remote_branch(self.git, branch) if self.git.head(branch) is None else None
+        if fetched and self.git.verify_commit(fetched, allowed=signers):
+            self.git.move_branch(branch, old=None, new=fetched, note="ringfence: evidence as fetched")
 
     def _head(self) -> str:
         branch = self._branch or self.git.current_branch()
@@ -104,8 +135,7 @@ class TrustedSource:
 
     def _read(self, commit: str, refusals: tuple[TrustError, ...]) -> Sight:
         reasons: list[RingfenceError] = list(refusals)
-        candidates = [commit, *(c for c, _ in reversed(self.git.first_parents(commit, past=None)) if c != commit)]
-        for candidate in candidates[:_FALLBACKS]:
+        for candidate in islice(self._back_from(commit), _FALLBACKS):
             snapshot = read_commit(self.git, candidate)
             try:
                 desired = load_desired(snapshot)
@@ -115,6 +145,14 @@ class TrustedSource:
             return Sight(desired=desired, signers=load_signers(snapshot, findings=[]), refusals=tuple(reasons))
         raise reasons[-1]
 
+    def _back_from(self, commit: str) -> Iterator[str]:
+        """Yield ``commit``, then what came before it; the history is read only if the first one will not do."""
+        yield commit
+        yield from (earlier for earlier, _ in reversed(self.git.first_parents(commit, past=None)) if earlier != commit)
+
     def _open_ledger(self, sight: Sight) -> GitLedger:
         spec = sight.desired.repository.spec.evidence
-        return GitLedger(self.git, branch=spec.branch, key=self._key, signers=sight.signers.only(spec.signers))
+        signers = sight.signers.only(spec.signers)
+        if self._key is not None:
+            self._adopt(spec.branch, signers=signers)
+        return GitLedger(self.git, branch=spec.branch, key=self._key, signers=signers)

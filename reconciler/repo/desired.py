@@ -32,6 +32,7 @@ from reconciler.repo import layout
 from reconciler.repo.catalogue import Catalogue, D, catalogue
 from reconciler.repo.checks.sense import check_sense, find_doubts
 from reconciler.repo.clashes import check_clashes
+from reconciler.repo.keyring import name_problem
 from reconciler.repo.references import check_references
 from reconciler.repo.signers import AllowedSigners, parse_allowed_signers
 from reconciler.repo.snapshot import Snapshot
@@ -66,7 +67,8 @@ def _load(snapshot: Snapshot, *, check: Callable[[Catalogue], Iterable[Finding]]
     findings = found.findings
     signers = load_signers(snapshot, findings=findings)
     vendors = _vendors(snapshot, findings=findings)
-    findings.extend(check_references(found, signers=signers))
+    gpg = _gpg_principals(snapshot, findings=findings)
+    findings.extend(check_references(found, signers=signers, gpg=gpg))
     findings.extend(check_clashes(found))
     findings.extend(check(found))
     if found.all(Enclave) and not vendors.roots:
@@ -93,6 +95,17 @@ def load_signers(snapshot: Snapshot, *, findings: list[Finding]) -> AllowedSigne
         wrong = [Finding(path=layout.ALLOWED_SIGNERS, code="SecretHere", message="holds a private key", hint=hint)]
     findings.extend(wrong)
     return signers
+
+
+def _gpg_principals(snapshot: Snapshot, *, findings: list[Finding]) -> frozenset[str]:
+    """Return whose GPG keys are in ``trust/gpg``; the keys themselves are read where commits are judged."""
+    paths = [path for path in snapshot.files if layout.is_gpg_key(path)]
+    for path in paths:
+        problem = name_problem(path)
+        if problem:
+            hint = f"name it {layout.GPG_KEYS}/PRINCIPAL.asc"
+            findings.append(Finding(path=path, code="BadSigner", message=problem, hint=hint))
+    return frozenset(layout.gpg_principal(path) for path in paths)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

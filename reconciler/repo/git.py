@@ -17,13 +17,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.errors.taxonomy import InputError, InvariantError, RingfenceError, TransientError, cut
+from reconciler.errors.taxonomy import InputError, InvariantError, RingfenceError, TransientError, TrustError, cut
 from reconciler.repo.signers import AllowedSigners
 
 NO_COMMIT = "0" * 40
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}")
 _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/[A-Za-z0-9][A-Za-z0-9._-]{0,62}){0,3}")
 _GOOD = re.compile(r'Good "git" signature for (?P<principal>\S+) with \S+ key (?P<fingerprint>SHA256:\S+)')
+_LACKING = re.compile(
+    r"(?i)could not read|unable to read|failed to traverse|bad (?:object|tree|revision)|not a valid (?:commit|object)|"
+    r"could not parse|unable to parse|missing (?:blob|tree|commit)"
+)
 
 _SETTINGS = {
     "core.hooksPath": os.devnull,
@@ -57,6 +61,16 @@ class Change:
 
     path: bytes
     mode: str
+    object_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """One ref by its full name, and the object that it names, with its type (``commit``, ``tag``)."""
+
+    name: str
+    object_id: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +119,13 @@ class Git:
             "GIT_CEILING_DIRECTORIES": str(self.path.resolve().parent),
             "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_GRAFT_FILE": os.devnull,
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_TERMINAL_PROMPT": "0",
             "HOME": os.devnull,
             "LC_ALL": "C",
+            "TZ": "UTC",
         }
 
     def run(
@@ -128,6 +144,22 @@ class Git:
             raise self._translate(arguments[0], errors)
         return output
 
+    def attempt(
+        self,
+        *arguments: str,
+        settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> tuple[int, str]:
+        """Return the exit code of ``git arguments`` and what it says on standard error."""
+        code, _, said = self._call(arguments, settings=settings, environment=environment)
+        return code, said
+
+    def refs(self, *patterns: str) -> list[Ref]:
+        """Return every ref that is named by one of ``patterns``, or lies below it."""
+        output = self.run("for-each-ref", "--format=%(objectname) %(objecttype) %(refname)", *patterns)
+        lines = (line.split(" ", 2) for line in output.decode("utf-8", "backslashreplace").splitlines())
+        return [Ref(name=name, object_id=check_id(object_id), kind=kind) for object_id, kind, name in lines]
+
     def head(self, branch: str) -> str | None:
         """Return the commit that ``branch`` is at, None if there is no such branch."""
         ref = branch_ref(branch)
@@ -144,9 +176,9 @@ class Git:
             raise self._translate("symbolic-ref", errors)
         return output.decode().strip().removeprefix("refs/heads/")
 
-    def files(self, commit: str, *, under: str = "") -> list[TreeEntry]:
-        """Return every file of ``commit``, or of its folder ``under`` (``nodes/``), with its path from the top."""
-        paths = ("--", under) if under else ()
+    def files(self, commit: str, *, under: str | tuple[str, ...] = "") -> list[TreeEntry]:
+        """Return every file of ``commit``, or those ``under`` folders (``nodes/``) or paths, each from the top."""
+        paths = ("--", *((under,) if isinstance(under, str) else under)) if under else ()
         listing = self.run("ls-tree", "-r", "-z", "--full-tree", "--long", check_id(commit), *paths)
         return [_tree_entry(record) for record in listing.split(b"\0") if record]
 
@@ -172,6 +204,15 @@ class Git:
             at += size + 1
         return contents
 
+    def sizes(self, objects: Iterable[str]) -> dict[str, int]:
+        """Return how many bytes each of ``objects`` has, without those that the repository does not hold."""
+        wanted = "".join(f"{check_id(object_id)}\n" for object_id in dict.fromkeys(objects))
+        if not wanted:
+            return {}
+        lines = self.run("cat-file", "--batch-check", stdin=wanted.encode()).decode().splitlines()
+        fields = (line.split(" ") for line in lines)
+        return {field[0]: int(field[2]) for field in fields if field[1] != "missing"}
+
     def tree_of(self, commit: str) -> str:
         """Return the root tree of ``commit``."""
         return check_id(self.run("rev-parse", "--verify", f"{check_id(commit)}^{{tree}}").decode().strip())
@@ -184,6 +225,31 @@ class Git:
         fields = self.run("diff-tree", *options, check_id(parent), check_id(commit)).split(b"\0")
         pairs = zip(fields[0::2], fields[1::2], strict=False)
         return [Change(path=path, mode=meta.split(b" ")[1].decode()) for meta, path in pairs]
+
+    def changes_between(self, pairs: Iterable[tuple[str, str | None]]) -> list[tuple[str, Change]]:
+        """Return in which paths the first of each pair of commits differs from the second, or from nothing at all."""
+        asked = [(new, old) for new, old in pairs if new != old]
+        lines = "".join(f"{check_id(new)} {check_id(old)}\n" if old else f"{check_id(new)}\n" for new, old in asked)
+        if not lines:
+            return []
+        options = ("--stdin", "--root", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
+        fields = iter(self.run("diff-tree", *options, stdin=lines.encode()).split(b"\0"))
+        changes = []
+        current = ""
+        for field in fields:
+            if field.startswith(b":"):
+                _, mode, _, object_id, _ = field.decode().split(" ")
+                changes.append((current, Change(path=next(fields), mode=mode, object_id=object_id)))
+            elif field:
+                current = check_id(field.decode().strip().split(" ")[0])
+        return changes
+
+    def merge_bases(self, one: str, other: str) -> list[str]:
+        """Return every best common ancestor of two commits."""
+        code, output, errors = self._call(("merge-base", "--all", check_id(one), check_id(other)))
+        if code not in {0, 1}:
+            raise self._translate("merge-base", errors)
+        return output.decode().split()
 
     def history(self, commit: str) -> list[HistoryChange]:
         """Return what ``commit`` and each of its first-parent ancestors changed against its first parent."""
@@ -208,8 +274,11 @@ class Git:
         return [(ids[0], tuple(ids[1:])) for ids in lines]
 
     def side_commits(self, commit: str, *, parent: str) -> list[str]:
-        """Return every commit that ``commit`` brings in and ``parent`` does not have, without ``commit`` itself."""
-        output = self.run("rev-list", "--reverse", check_id(commit), f"^{check_id(parent)}").decode()
+        """Return every commit that ``commit`` brings in and ``parent`` does not have, without ``commit`` itself.
+
+        Oldest first; none comes before one of its ancestors.
+        """
+        output = self.run("rev-list", "--topo-order", "--reverse", check_id(commit), f"^{check_id(parent)}").decode()
         return [line for line in output.splitlines() if line != commit]
 
     def is_ancestor(self, commit: str, *, of: str) -> bool:
@@ -279,6 +348,9 @@ class Git:
         if "dubious ownership" in errors:
             hint = "run ringfence as the repository's owner"
             return InputError(subject, "belongs to somebody else", reason="NotOurRepository", hint=hint)
+        if _LACKING.search(errors):
+            hint = "fetch the history whole (git fetch --unshallow), then look with: git fsck"
+            return TrustError(subject, f"lacks an object: {cut(errors)}", reason="ObjectMissing", hint=hint)
         if ".lock'" in errors and "File exists" in errors:
             hint = "if no git runs in it, delete the lock file that git names"
             return TransientError(subject, f"is locked: {cut(errors)}", reason="GitLocked", hint=hint)

@@ -26,6 +26,7 @@ from reconciler.model.kinds import (
 
 REPOSITORY = "ringfence.yaml"
 ALLOWED_SIGNERS = "trust/allowed_signers"
+GPG_KEYS = "trust/gpg"
 EK_ROOTS = "trust/ek-roots"
 EK_INTERMEDIATES = "trust/ek-intermediates"
 EK_CRLS = "trust/ek-crls"
@@ -91,7 +92,22 @@ def locate(path: str) -> Spot | None:
 def is_read(path: str) -> bool:
     """Return whether the content of ``path`` is part of the desired state."""
     is_trust = path == ALLOWED_SIGNERS or is_ek_root(path) or is_ek_intermediate(path) or is_ek_crl(path)
-    return is_trust or locate(path) is not None
+    return is_trust or is_gpg_key(path) or locate(path) is not None
+
+
+def is_gpg_key(path: str) -> bool:
+    """Return whether ``path`` holds the GPG key of a signer."""
+    return _is_in(path, folder=GPG_KEYS, endings=(".asc",))
+
+
+def gpg_principal(path: str) -> str:
+    """Return whose GPG key stands at ``path``."""
+    return path.rsplit("/", 1)[-1].removesuffix(".asc")
+
+
+def is_trust_root(path: str) -> bool:
+    """Return whether later commits are judged by what stands at ``path``."""
+    return path in {REPOSITORY, ALLOWED_SIGNERS} or is_gpg_key(path)
 
 
 def is_ek_root(path: str) -> bool:

@@ -28,10 +28,12 @@ from reconciler.repo.policies import check_policies
 from reconciler.repo.signers import AllowedSigners
 
 
-def check_references(found: Catalogue, *, signers: AllowedSigners) -> Iterator[Finding]:
-    """Yield a finding for every mention that leads nowhere, or where it may not."""
+def check_references(
+    found: Catalogue, *, signers: AllowedSigners, gpg: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
+    """Yield a finding for every mention that leads nowhere, or where it may not; ``gpg`` signs commits by GPG."""
     for repository in found.all(Repository).values():
-        yield from _check_signers(repository, signers=signers)
+        yield from _check_signers(repository, signers=signers, gpg=gpg)
     for switch in found.all(Switch).values():
         yield from mention(found, switch, Zone, switch.document.spec.zone, "spec", "zone")
     for network in found.all(Network).values():
@@ -46,7 +48,9 @@ def check_references(found: Catalogue, *, signers: AllowedSigners) -> Iterator[F
         yield from _check_enclave(found, enclave)
 
 
-def _check_signers(repository: Located[Repository], *, signers: AllowedSigners) -> Iterator[Finding]:
+def _check_signers(
+    repository: Located[Repository], *, signers: AllowedSigners, gpg: frozenset[str]
+) -> Iterator[Finding]:
     spec = repository.document.spec
     mentions: list[tuple[tuple[str | int, ...], str]] = [
         ((("spec", "trust", "rules", i, "signers", j)), name)
@@ -55,8 +59,11 @@ def _check_signers(repository: Located[Repository], *, signers: AllowedSigners) 
     ]
     mentions += [(("spec", "evidence", "signers", j), name) for j, name in enumerate(spec.evidence.signers)]
     for location, name in mentions:
-        if name not in signers.principals and signers.signers:  # Without any, that alone is the finding.
-            hint = meant(name, signers.principals) or f"add a line for {name} to {layout.ALLOWED_SIGNERS}"
+        known = (
+            signers.principals if location[1] == "evidence" else signers.principals | gpg
+        )  # Evidence is signed by SSH.
+        if name not in known and signers.signers:  # Without any, that alone is the finding.
+            hint = meant(name, known) or f"add a line for {name} to {layout.ALLOWED_SIGNERS}"
             message = f"there is no signer {name}"
             yield repository.find(*location, code="DanglingReference", message=message, hint=hint)
 

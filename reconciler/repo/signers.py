@@ -1,8 +1,9 @@
 """``trust/allowed_signers``: who is known here, and by which keys (ssh-keygen(1), ALLOWED SIGNERS).
 
 Rules: less than OpenSSH allows. One principal a line, without wildcards; the options ``namespaces``, ``valid-after``
-and ``valid-before`` only; no certificate authorities; a key belongs to one principal. A line that breaks a rule is
-dropped, so that it can only ever mean fewer signers; ``findings`` says what was dropped.
+and ``valid-before`` only, each once, with dates that exist, read as UTC; no certificate authorities; a key belongs to
+one principal. A line that breaks a rule is dropped, so that it can only ever mean fewer signers; ``findings`` says
+what was dropped.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import binascii
 import hashlib
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.errors.taxonomy import Finding
+from reconciler.repo.windows import ALWAYS, Window, parse_window
 
 _LINE = re.compile(
     r"(?P<principal>[A-Za-z0-9._@+-]{1,128})[ \t]+"
@@ -22,6 +24,8 @@ _LINE = re.compile(
     r"(?P<type>[a-z0-9@.-]+)[ \t]+(?P<key>[A-Za-z0-9+/]+={0,2})(?:[ \t].*)?"
 )
 _OPTIONS = frozenset({"namespaces", "valid-after", "valid-before"})
+_OPTION = re.compile(r"([a-z-]+)=\"([^\"]*)\"")
+_WINDOWS = re.compile(r"(?<=[ \t,])valid-(?:after|before)=\"[^\"]*\"(?:,|(?=[ \t]))")
 _KEY_TYPES = frozenset(
     {
         "ssh-ed25519",
@@ -42,6 +46,7 @@ class Signer:
     principal: str
     fingerprint: str
     line: str
+    window: Window = ALWAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,16 @@ class AllowedSigners:
     def only(self, principals: Collection[str]) -> AllowedSigners:
         """Return those of ``principals`` who are known."""
         return AllowedSigners(signers=tuple(signer for signer in self.signers if signer.principal in principals))
+
+    def at(self, fingerprint: str) -> Signer | None:
+        """Return the key that has ``fingerprint``."""
+        return next((signer for signer in self.signers if signer.fingerprint == fingerprint), None)
+
+    def always(self) -> AllowedSigners:
+        """Return the same signers without their validity windows: to tell why a signature does not count."""
+        return AllowedSigners(
+            signers=tuple(replace(signer, line=_WINDOWS.sub("", signer.line)) for signer in self.signers)
+        )
 
     def owner(self, fingerprint: str) -> str | None:
         """Return whose key has ``fingerprint``."""
@@ -103,14 +118,22 @@ def _parse_line(line: bytes) -> Signer | str:
         return "is not one principal and one key"
     blob = _key_blob(found["key"])
     name = found["type"].encode("ascii")
-    if not set(re.findall(r"([a-z-]+)=", found["options"] or "")) <= _OPTIONS:
-        return "has an option that is not allowed here"
+    window = _window(found["options"] or "")
+    if isinstance(window, str):
+        return window
     if found["type"] not in _KEY_TYPES:
         return f"has a key of type {found['type'][:64]}, which is not allowed here"
     if not blob.startswith(len(name).to_bytes(4, "big") + name):
         return "has a key that is not what it says"
     digest = base64.b64encode(hashlib.sha256(blob).digest()).decode("ascii").rstrip("=")
-    return Signer(principal=found["principal"], fingerprint=f"SHA256:{digest}", line=text)
+    return Signer(principal=found["principal"], fingerprint=f"SHA256:{digest}", line=text, window=window)
+
+
+def _window(text: str) -> Window | str:
+    options = _OPTION.findall(text)
+    if not {option for option, _ in options} <= _OPTIONS or len(dict(options)) != len(options):
+        return "has an option that is not allowed here"
+    return parse_window(dict(options))
 
 
 def _key_blob(text: str) -> bytes:

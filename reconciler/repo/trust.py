@@ -3,13 +3,17 @@
 ``judge`` walks from the last trusted commit to the head, oldest first. A commit is trusted if
 
 1. the way to it leads forward, by first parents, from the last trusted commit (with none yet, from a root, which is
-   thereby pinned);
-2. its signature verifies, by git, against ``trust/allowed_signers`` of its *first parent*, so that nobody lets
-   themselves in (the root: against its own);
-3. every commit that a merge brings in from the side is signed by somebody whom the first parent knows;
-4. each path in which it differs from its first parent is an ordinary one, and a rule of the first parent's
-   ``ringfence.yaml`` lets the signer change it (a merge is judged as if the merger had written it all);
-5. its own ``ringfence.yaml`` and ``trust/allowed_signers`` can be read, so that the next commit can be judged.
+   thereby pinned), and all of it is there, in the one form that git writes;
+2. it is dated neither before its first parent nor in the future, and its signature verifies, by git, against the
+   signers of its *first parent*, so that nobody lets themselves in (the root: against its own). If it is not on record
+   yet, its signer's key is valid now, whatever date it gives itself;
+3. the same holds for every commit that a merge brings in from the side, except that these may be old; a merge has
+   one side;
+4. each path in which it differs from its first parent is an ordinary one, its content is there, and a rule of the
+   first parent's ``ringfence.yaml`` names enough of those whose signatures cover it (``repo.authority``): who signed
+   the commit, who approved it (``repo.approvals``), and for what a merge took over unchanged from its side
+   (``repo.merges``), who signed or approved it there. For the root one of them is enough;
+5. its own rules and signers can be read, so that the next commit can be judged.
 
 The walk ends at the first commit that fails; what came before it stays trusted and in force. Whether the documents
 fit together is not checked here (``repo.desired``).
@@ -17,20 +21,23 @@ fit together is not checked here (``repo.desired``).
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from reconciler.errors.taxonomy import Finding, TrustError, cut
-from reconciler.model.kinds import Repository, TrustRule
-from reconciler.repo import layout
-from reconciler.repo.authority import may_change, path_problem, who_may_change
-from reconciler.repo.documents import parse_documents
-from reconciler.repo.git import Git
-from reconciler.repo.signers import AllowedSigners, parse_allowed_signers
-from reconciler.repo.validation import validate
+from reconciler.errors.taxonomy import TrustError
+from reconciler.repo import refusals as say
+from reconciler.repo.basis import Basis, read_basis
+from reconciler.repo.checks import Checks, Step
+from reconciler.repo.commits import read_commits
+from reconciler.repo.git import Change, Git, Signature
+from reconciler.repo.layout import is_trust_root
+from reconciler.repo.verification import Doubt, Verifier
 
-_SHORT = 12
 _MANY = 20
+_AT_ONCE = 200
+_Link = tuple[str, tuple[str, ...]]
+"""A commit and its parents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,155 +63,153 @@ class Judgement:
     refusals: tuple[TrustError, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Basis:
-    """What the children of a commit are judged by."""
+def judge(
+    git: Git,
+    *,
+    head: FetchedCommit,
+    last_trusted: str | None,
+    now: datetime | None = None,
+    recorded: str | None = None,
+) -> Judgement:
+    """Return the newest trusted commit on the way to ``head``, and every reason against the one after it.
 
-    signers: AllowedSigners
-    rules: tuple[TrustRule, ...]
-
-
-def judge(git: Git, *, head: FetchedCommit, last_trusted: str | None) -> Judgement:
-    """Return the newest trusted commit on the way to ``head``, and every reason against the one after it."""
-    newest = last_trusted
+    ``now`` is the clock's time if not given. Up to ``recorded``, which is on record as trusted, commits are judged by
+    their own dates; later ones as of now, too.
+    """
     if last_trusted and commit_is_missing(git, last_trusted):
-        return Judgement(trusted=None, refusals=(_gone(last_trusted),))
-    chain = git.first_parents(head.commit, past=last_trusted)
-    refusals = _check_way(git, chain=chain, head=head.commit, last_trusted=last_trusted)  # 1
-    basis: _Basis | None = None
-    for commit, parents in chain if not refusals else []:
-        parent = parents[0] if parents else None
-        if basis is None:
-            basis, _ = _read_basis(git, parent or commit)
-        own, findings = _read_basis(git, commit)
-        refusals = _check_commit(git, commit=commit, parents=parents, basis=basis)  # 2, 3, 4
-        refusals += _check_readable(commit, findings=findings)  # 5
-        if refusals:
-            break
-        newest, basis = commit, own
+        return Judgement(trusted=None, refusals=(say.gone(last_trusted),))
+    moment = int((now or datetime.now(UTC)).timestamp())
+    with Verifier(git, now=moment) as verifier:
+        newest, refusals = _Walk(git, verifier=verifier, recorded=recorded).follow(head.commit, last=last_trusted)
     trusted = TrustedCommit(commit=newest, tree=git.tree_of(newest)) if newest else None
-    return Judgement(trusted=trusted, refusals=tuple(refusals))
+    return Judgement(trusted=trusted, refusals=tuple(refusals[:_MANY]))
 
 
 def commit_is_missing(git: Git, commit: str) -> bool:
     """Return whether the repository does not hold ``commit``."""
-    return not git.objects([commit])
+    return not git.sizes([commit])
 
 
-def _check_way(
-    git: Git, *, chain: list[tuple[str, tuple[str, ...]]], head: str, last_trusted: str | None
-) -> list[TrustError]:
-    if head == last_trusted:
-        return []
-    start = chain[0][1][:1] if chain else ()
-    if start == ((last_trusted,) if last_trusted else ()):
-        return []
-    subject = f"commit {head[:_SHORT]}"
-    trusted = (last_trusted or "")[:_SHORT]
-    if git.is_ancestor(head, of=last_trusted or head):
-        message, hint = f"lies behind the trusted commit {trusted}", "history only moves forward: commit a revert"
-        return [TrustError(subject, message, reason="HistoryRewound", hint=hint)]
-    if git.is_ancestor(last_trusted or head, of=head):
-        message = f"has the trusted commit {trusted} on its side only, not among its first parents"
-        hint = "merge the other way round: check out the trusted branch, then merge into it"
-        return [TrustError(subject, message, reason="HistoryForked", hint=hint)]
-    message, hint = f"does not descend from the trusted commit {trusted}", f"rebase onto {trusted} and sign again"
-    return [TrustError(subject, message, reason="HistoryForked", hint=hint)]
+class _Walk:
+    """One walk over a history."""
+
+    def __init__(self, git: Git, *, verifier: Verifier, recorded: str | None) -> None:
+        self._git = git
+        self._verifier = verifier
+        self._checks = Checks(git, verifier=verifier)
+        self._recorded = recorded
+
+    def follow(self, head: str, *, last: str | None) -> tuple[str | None, list[TrustError]]:
+        """Return the newest commit that passes, and why the next one does not."""
+        try:
+            chain = self._git.first_parents(head, past=last)
+            refusals = self._check_way(chain, head=head, last=last)  # 1
+        except TrustError as error:
+            return last, [_lacking(error, head)]
+        return (last, refusals) if refusals else self._follow(chain, newest=last)
+
+    def _follow(self, chain: list[_Link], *, newest: str | None) -> tuple[str | None, list[TrustError]]:
+        done = 0
+        at_once = _AT_ONCE
+        while done < len(chain):
+            try:
+                for commit, refusals in self._judge(chain[done : done + at_once], chain=chain):
+                    if refusals:
+                        return newest, refusals
+                    newest, done = commit, done + 1
+            except TrustError as error:
+                refusal = _lacking(error, chain[done][0])
+                if at_once == 1:
+                    return newest, [refusal]
+                at_once = 1  # Of these, those before the one that lacks something are still good.
+        return newest, []
+
+    def _check_way(self, chain: list[_Link], *, head: str, last: str | None) -> list[TrustError]:
+        if head == last:
+            return []
+        start = chain[0][1][:1] if chain else ()
+        if start == ((last,) if last else ()):
+            return []
+        if last is None or self._git.is_ancestor(head, of=last):
+            return [say.rewound(head, trusted=last or head)]
+        if self._git.is_ancestor(last, of=head):
+            return [say.foxtrot(head, trusted=last)]
+        return [say.forked(head, trusted=last)]
+
+    def _judge(self, part: list[_Link], *, chain: list[_Link]) -> Iterator[tuple[str, list[TrustError]]]:
+        """Yield each commit of ``part`` with what is wrong with it, until after the first that fails."""
+        steps, broken = self._read(part, chain=chain)
+        basis: Basis | None = None
+        verdicts: dict[str, Signature | Doubt] = {}
+        for place, step in enumerate(steps):
+            own: Basis | None = basis
+            findings = []
+            if basis is None:
+                of = step.commit.parents[0] if step.commit.parents else step.commit.commit
+                basis, found = read_basis(self._git, of)
+                if basis is None:
+                    yield step.commit.commit, [say.unreadable(of, finding) for finding in found]
+                    return
+            if step.commit.commit not in verdicts:
+                alike = [step.signed for step in _under_one_basis(steps[place:])]
+                verdicts = self._verifier.verify(alike, keyring=basis.keyring)
+            refusals = self._checks.check(step, verdicts[step.commit.commit], basis=basis)  # 2, 3, 4
+            own = basis
+            if any(is_trust_root(change.path.decode("utf-8", "replace")) for change in step.changes):
+                own, found = read_basis(self._git, step.commit.commit)
+                findings = [say.unreadable(step.commit.commit, finding) for finding in found]  # 5
+                verdicts = {}
+            # Guards: a check of confirmations, between the rules of the parent and those of the commit, goes here.
+            yield step.commit.commit, [*refusals, *findings]
+            if refusals or findings:
+                return
+            basis = own
+        yield from broken
+
+    def _read(self, part: list[_Link], *, chain: list[_Link]) -> tuple[list[Step], list[tuple[str, list[TrustError]]]]:
+        """Return the commits of ``part`` that can be read, and the first one that cannot, with the reason. Rule 1."""
+        parents = [own[0] for _, own in part[:1] if own]
+        objects = read_commits(self._git, [*parents, *(commit for commit, _ in part)])
+        changes: dict[str, list[Change]] = {}
+        for commit, change in self._git.changes_between((commit, own[0] if own else None) for commit, own in part):
+            changes.setdefault(commit, []).append(change)
+        recorded = self._recorded_in(chain)
+        steps: list[Step] = []
+        made = objects[parents[0]].made if parents else None
+        for commit, own in part:
+            found = objects[commit]
+            if found.problem:
+                return steps, [(commit, [say.malformed(found)])]
+            if found.parents != own:
+                message = "has other parents than this clone knows: its history is cut off here, or grafted"
+                return steps, [(commit, [say.incomplete(commit, message)])]
+            step = Step(
+                commit=found,
+                changes=tuple(changes.get(commit, ())),
+                parent_made=made,
+                is_recorded=commit in recorded,
+            )
+            steps.append(step)
+            made = found.made
+        return steps, []
+
+    def _recorded_in(self, chain: list[_Link]) -> frozenset[str]:
+        ids = [commit for commit, _ in chain]
+        if self._recorded not in ids:
+            return frozenset()
+        return frozenset(ids[: ids.index(self._recorded) + 1])
 
 
-def _gone(commit: str) -> TrustError:
-    hint = "fetch it again; history only moves forward"
-    message = "was trusted and is no longer in the repository"
-    return TrustError(f"commit {commit[:_SHORT]}", message, reason="HistoryRewound", hint=hint)
+def _lacking(error: TrustError, commit: str) -> TrustError:
+    """Return why ``commit`` is refused of which the repository lacks something; raise any other error again."""
+    if error.reason != "ObjectMissing":
+        raise error
+    return say.incomplete(commit, error.message)
 
 
-def _check_commit(git: Git, *, commit: str, parents: tuple[str, ...], basis: _Basis | None) -> list[TrustError]:
-    signers = basis.signers if basis else AllowedSigners(signers=())
-    rules = basis.rules if basis else ()
-    signature = git.verify_commit(commit, allowed=signers)
-    if signature is None:
-        return [_unsigned(git, commit, judged=commit)]
-    refusals = []
-    if len(parents) > 1:
-        sides = git.side_commits(commit, parent=parents[0])
-        strange = (side for side in sides if git.verify_commit(side, allowed=signers) is None)
-        refusals += [_unsigned(git, side, judged=commit) for side in strange]
-    for change in git.changes(commit, parent=parents[0] if parents else None):
-        path = change.path.decode("utf-8", "backslashreplace")
-        subject = f"commit {commit[:_SHORT]}"
-        problem = path_problem(change)
-        if problem:
-            hint = "a state repository holds plain files with plain names"
-            refusals.append(TrustError(subject, f"{cut(path)} {problem}", reason="PathRefused", hint=hint))
-        elif not may_change(path, signer=signature.principal, rules=rules):
-            message = f"{signature.principal} may not change {cut(path)}"
-            refusals.append(TrustError(subject, message, reason="PathNotAuthorised", hint=_who(path, rules=rules)))
-    return refusals[:_MANY]
-
-
-def _who(path: str, *, rules: tuple[TrustRule, ...]) -> str:
-    may = who_may_change(path, rules=rules)
-    if may:
-        return f"the rules of its parent let {', '.join(may)} change it: let one of them sign"
-    return f"no rule of its parent covers it: add one to {layout.REPOSITORY} first, in a commit of its own"
-
-
-def _unsigned(git: Git, commit: str, *, judged: str) -> TrustError:
-    headers = git.objects([commit])[commit].split(b"\n\n", 1)[0].decode("utf-8", "replace").split("\n")
-    author = next(
-        (line.removeprefix("author ").rsplit(" ", 2)[0] for line in headers if line.startswith("author ")), ""
-    )
-    by = f"by {cut(author)}" if author else "by nobody"
-    through = f", merged by {judged[:_SHORT]}," if commit != judged else ""
-    subject = f"commit {commit[:_SHORT]}"
-    if any(line.startswith(("gpgsig ", "gpgsig-sha256 ")) for line in headers):
-        message = f"{by}{through} has no valid signature by anybody in its parent's {layout.ALLOWED_SIGNERS}"
-        hint = f"let a signer of the parent commit sign it, or add the key to {layout.ALLOWED_SIGNERS} first"
-        return TrustError(subject, message, reason="UnknownSigner", hint=hint)
-    hint = "sign it: git commit --amend --no-edit -S (with gpg.format ssh)"
-    return TrustError(subject, f"{by}{through} is not signed", reason="UnsignedCommit", hint=hint)
-
-
-def _check_readable(commit: str, *, findings: tuple[Finding, ...]) -> list[TrustError]:
-    return [
-        TrustError(
-            f"commit {commit[:_SHORT]}",
-            f"{finding.place}: {finding.message}; with that no later commit could be judged",
-            reason="TrustRootBroken",
-            hint=finding.hint,
-        )
-        for finding in findings
-    ]
-
-
-def _read_basis(git: Git, commit: str) -> tuple[_Basis | None, tuple[Finding, ...]]:
-    """Return what children of ``commit`` are judged by; None, and why, if it cannot be read whole."""
-    names = {path: f"{commit}:{path}" for path in (layout.REPOSITORY, layout.ALLOWED_SIGNERS)}
-    contents = git.objects(names.values())
-    missing = [path for path, name in names.items() if name not in contents]
-    if missing:
-        return None, tuple(
-            Finding(path=path, code="Missing", message="is missing", hint="put it back") for path in missing
-        )
-    return _parse_basis(contents[names[layout.REPOSITORY]], contents[names[layout.ALLOWED_SIGNERS]])
-
-
-@functools.lru_cache(maxsize=64)
-def _parse_basis(repository: bytes, allowed: bytes) -> tuple[_Basis | None, tuple[Finding, ...]]:
-    signers, findings = parse_allowed_signers(allowed, path=layout.ALLOWED_SIGNERS)
-    raws, wrong = parse_documents(repository, path=layout.REPOSITORY)
-    findings += wrong
-    documents = []
-    for raw in raws:
-        document, wrong = validate(raw)
-        findings += wrong
-        documents.append(document)
-    if findings:
-        return None, tuple(findings)
-    match documents:
-        case [Repository() as document]:
-            return _Basis(signers=signers, rules=document.spec.trust.rules), ()
-        case _:
-            hint = "write one document of kind Repository"
-            finding = Finding(path=layout.REPOSITORY, code="NoRepository", message="does not hold the rules", hint=hint)
-            return None, (finding,)
+def _under_one_basis(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield the steps that are judged by the same rules: up to the first one that changes them."""
+    for step in steps:
+        yield step
+        if any(is_trust_root(change.path.decode("utf-8", "replace")) for change in step.changes):
+            return

@@ -47,6 +47,7 @@ class GitRepo:
 
     def __init__(self, folder: Path, *, bare: bool = False) -> None:
         self.path = folder / "state"
+        self.environment: dict[str, str] = {}
         self.keys = {name: make_key(folder / name) for name in ("alice", "bob", "carol", "mallory")}
         self.git("init", "-q", "-b", "main", *(["--bare"] if bare else []), str(self.path), cwd=folder)
 
@@ -62,6 +63,7 @@ class GitRepo:
             "GIT_AUTHOR_EMAIL": "test@localhost",
             "GIT_COMMITTER_NAME": "Test",
             "GIT_COMMITTER_EMAIL": "test@localhost",
+            **self.environment,
             **(env or {}),
         }
         done = subprocess.run(
