@@ -9,7 +9,8 @@
 3. every commit that a merge brings in from the side is signed by somebody whom the first parent knows;
 4. each path in which it differs from its first parent is an ordinary one, and a rule of the first parent's
    ``ringfence.yaml`` lets the signer change it (a merge is judged as if the merger had written it all);
-5. its own ``ringfence.yaml`` and ``trust/allowed_signers`` can be read, so that the next commit can be judged.
+5. its own ``ringfence.yaml`` and ``trust/allowed_signers`` can be read, so that the next commit can be judged;
+6. it says so if it changes trust, or takes away more than its parent allows at once (``repo.confirmations``).
 
 The walk ends at the first commit that fails; what came before it stays trusted and in force. Whether the documents
 fit together is not checked here (``repo.desired``).
@@ -24,6 +25,7 @@ from reconciler.errors.taxonomy import Finding, TrustError, cut
 from reconciler.model.kinds import Repository, TrustRule
 from reconciler.repo import layout
 from reconciler.repo.authority import may_change, path_problem, who_may_change
+from reconciler.repo.confirmations import check_confirmations
 from reconciler.repo.documents import parse_documents
 from reconciler.repo.git import Git
 from reconciler.repo.signers import AllowedSigners, parse_allowed_signers
@@ -62,6 +64,7 @@ class _Basis:
 
     signers: AllowedSigners
     rules: tuple[TrustRule, ...]
+    repository: Repository
 
 
 def judge(git: Git, *, head: FetchedCommit, last_trusted: str | None) -> Judgement:
@@ -79,6 +82,7 @@ def judge(git: Git, *, head: FetchedCommit, last_trusted: str | None) -> Judgeme
         own, findings = _read_basis(git, commit)
         refusals = _check_commit(git, commit=commit, parents=parents, basis=basis)  # 2, 3, 4
         refusals += _check_readable(commit, findings=findings)  # 5
+        refusals += _check_said(git, commit=commit, parents=parents, basis=basis, own=own)  # 6
         if refusals:
             break
         newest, basis = commit, own
@@ -177,6 +181,13 @@ def _check_readable(commit: str, *, findings: tuple[Finding, ...]) -> list[Trust
     ]
 
 
+def _check_said(
+    git: Git, *, commit: str, parents: tuple[str, ...], basis: _Basis | None, own: _Basis | None
+) -> list[TrustError]:
+    before, after = basis.repository if basis else None, own.repository if own else None
+    return check_confirmations(git, commit=commit, parents=parents, before=before, after=after)
+
+
 def _read_basis(git: Git, commit: str) -> tuple[_Basis | None, tuple[Finding, ...]]:
     """Return what children of ``commit`` are judged by; None, and why, if it cannot be read whole."""
     names = {path: f"{commit}:{path}" for path in (layout.REPOSITORY, layout.ALLOWED_SIGNERS)}
@@ -203,7 +214,7 @@ def _parse_basis(repository: bytes, allowed: bytes) -> tuple[_Basis | None, tupl
         return None, tuple(findings)
     match documents:
         case [Repository() as document]:
-            return _Basis(signers=signers, rules=document.spec.trust.rules), ()
+            return _Basis(signers=signers, rules=document.spec.trust.rules, repository=document), ()
         case _:
             hint = "write one document of kind Repository"
             finding = Finding(path=layout.REPOSITORY, code="NoRepository", message="does not hold the rules", hint=hint)
