@@ -19,6 +19,18 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A change that the desired state asks for and at the same time holds back: ``due`` is what waits, and ``why``.
+
+    It is no problem: a freeze, a window or a budget is part of what is asked for.
+    """
+
+    subject: str
+    due: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """A fact that differs from what the record says it should be, though nobody asked for a change."""
 
@@ -40,6 +52,7 @@ class Plan:
     actions: tuple[Action, ...]
     drift: tuple[Drift, ...] = ()
     problems: tuple[Problem, ...] = ()
+    held: tuple[Held, ...] = ()
 
     def is_empty(self) -> bool:
         """Return whether there is nothing to do."""
@@ -54,6 +67,7 @@ class Plan:
             "actions": [_action(action) for action in self.actions],
             "drift": _plain(self.drift),
             "problems": _plain(self.problems),
+            "held": _plain(self.held),
         }
 
 

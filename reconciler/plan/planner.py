@@ -14,8 +14,9 @@ from reconciler.model.observed import ObservedState
 from reconciler.model.phase import Phase
 from reconciler.plan.actions import Action, Park, Port, PowerOff, RecordEvidence, ReleaseKeys, ReturnToPool, RotateKey
 from reconciler.plan.assign import assign_nodes
-from reconciler.plan.course import Course, Expel, Join, Prove, Rest, Serve, decide
+from reconciler.plan.course import Course, Expel, Join, Prove, Rest, Secure, Serve, decide
 from reconciler.plan.graph import in_order
+from reconciler.plan.guards import hold
 from reconciler.plan.plan import Drift, Plan, Problem
 from reconciler.plan.scene import Scene
 from reconciler.plan.steps import steps_for
@@ -28,7 +29,7 @@ def plan(desired: DesiredState, *, observed: ObservedState, verdicts: Mapping[st
     has not come has an ``Attest`` action, and what depends on it.
     """
     assignments = assign_nodes(desired, {name: seen.head for name, seen in observed.nodes.items()})
-    scenes = {
+    scenes: Mapping[str, Scene] = {
         name: Scene(
             name=name,
             wanted=assignments.enclave_of.get(name),
@@ -40,7 +41,8 @@ def plan(desired: DesiredState, *, observed: ObservedState, verdicts: Mapping[st
         )
         for name, seen in sorted(observed.nodes.items())
     }
-    courses = {name: decide(scene) for name, scene in scenes.items()}
+    guarded = hold({name: decide(scene) for name, scene in scenes.items()}, scenes=scenes, desired=desired, now=now)
+    scenes, courses = guarded.scenes, guarded.courses
     rotations = _rotations(scenes, courses, observed)
     versions = dict(observed.key_versions) | {name: past + 1 for name, past in rotations.items()}
     actions = [action for name, s in scenes.items() for action in steps_for(s, courses[name], versions=versions)]
@@ -60,6 +62,7 @@ def plan(desired: DesiredState, *, observed: ObservedState, verdicts: Mapping[st
         actions=in_order(_bind(actions, rotations, scenes, courses) + _spare_ports(desired, observed)),
         drift=tuple(drift for scene in scenes.values() for drift in _drift(scene)),
         problems=tuple(problems),
+        held=guarded.held,
     )
 
 
@@ -72,7 +75,7 @@ def fingerprint(observed: ObservedState) -> str:
 def _rotations(scenes: Mapping[str, Scene], courses: Mapping[str, Course], observed: ObservedState) -> dict[str, int]:
     entitled: dict[str, set[str]] = {}
     for name, course in courses.items():
-        if isinstance(course, Join | Prove | Serve):
+        if isinstance(course, Join | Prove | Serve) or _keeps_its_place(scenes[name], course):
             for key in scenes[name].enclave.spec.keys:
                 entitled.setdefault(key, set()).add(name)
     known = {name: head.keys for name, head in observed.former.items()}
@@ -82,6 +85,12 @@ def _rotations(scenes: Mapping[str, Scene], courses: Mapping[str, Course], obser
         if isinstance(course, Rest) and course.problem and scenes[name].wanted and name in known:
             del known[name]
     return due_rotations(known, entitled=entitled, versions=observed.key_versions)
+
+
+def _keeps_its_place(scene: Scene, course: Course) -> bool:
+    """Return whether a node that is held goes on knowing what its enclave's members know."""
+    is_held = isinstance(course, Secure) or (isinstance(course, Rest) and course.is_held)
+    return is_held and scene.wanted is not None and scene.phase is not Phase.REJECTED
 
 
 def _bind(
