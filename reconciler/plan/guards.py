@@ -50,7 +50,15 @@ def hold(
         if why:
             kept[name] = _stop(scene, course)
             held |= _remark(scene, course, kept[name], why)
-    disturbed = {name: alone for name, (s, c) in kept.items() if (alone := _left_alone(s, c)) is not None}
+    disturbed: dict[str, Scene] = {}
+    for name, (scene, course) in kept.items():
+        match _left_alone(scene, course):
+            case (alone, Serve()):
+                disturbed[name] = alone
+            case (alone, Expel() as lost) if isinstance(course, Join):
+                kept[name] = (alone, lost)  # It fell silent while it waited for its restart.
+            case _:
+                pass
     waiting = _outside_windows(disturbed, desired, now)
     waiting |= _over_budget({n: s for n, s in disturbed.items() if n not in waiting}, kept, scenes, desired)
     for name, why in waiting.items():
@@ -117,12 +125,12 @@ def _in_its_enclave(scene: Scene) -> Scene | None:
     return replace(scene, wanted=enclave, is_held=True)
 
 
-def _left_alone(scene: Scene, course: Course) -> Scene | None:
-    """Return the scene in which a running member serves on, if ``course`` disturbs one of our own will."""
+def _left_alone(scene: Scene, course: Course) -> tuple[Scene, Course] | None:
+    """Return what would become of a member that is to leave or to start over, if its enclave went on as it is."""
     if not isinstance(course, Leave | Join) or scene.phase is not Phase.ENCLAVE:
         return None
     alone = _in_its_enclave(scene)
-    return alone if alone is not None and isinstance(decide(alone), Serve) else None
+    return None if alone is None else (alone, decide(alone))
 
 
 def _outside_windows(disturbed: Mapping[str, Scene], desired: DesiredState, now: datetime) -> dict[str, str]:
