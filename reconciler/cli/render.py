@@ -23,7 +23,7 @@ def plan_text(plan: Plan, desired: DesiredState) -> str:
     for subject, actions in _by_subject(plan.actions):
         lines += ["", f"{subject}: {actions[0].why}"]
         lines += [f"  {number}. {describe(action, desired)}" for number, action in enumerate(actions, start=1)]
-    lines += ["", *_remarks(plan)] if plan.drift or plan.problems else []
+    lines += ["", *_remarks(plan)] if plan.drift or plan.problems or plan.held else []
     nodes = {action.subject for action in plan.actions} & desired.nodes.keys()
     total = f"{len(plan.actions)} actions on {len(nodes)} nodes" if plan.actions else "nothing to do"
     return "\n".join([*lines, "", total])
@@ -61,7 +61,8 @@ def _by_subject(actions: Iterable[Action]) -> list[tuple[str, list[Action]]]:
 
 def _remarks(plan: Plan) -> list[str]:
     drift = [f"drift: {d.subject} should be {d.expected}, and is {d.found}" for d in plan.drift]
-    return drift + [f"problem: {p.subject}: {p.message}" for p in plan.problems]
+    held = [f"held: {h.subject} waits {h.due}: {h.why}" for h in plan.held]
+    return drift + [f"problem: {p.subject}: {p.message}" for p in plan.problems] + held
 
 
 class Progress:

@@ -7,11 +7,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.errors.taxonomy import InputError, RingfenceError, TrustError
 from reconciler.model.desired import DesiredState
 from reconciler.repo.desired import load_desired, load_signers
+from reconciler.repo.former import with_former_images
 from reconciler.repo.git import Git
 from reconciler.repo.ledger import GitLedger
 from reconciler.repo.signers import AllowedSigners
@@ -71,8 +72,17 @@ class TrustedSource:
             self._ledger = self._open_ledger(sight)
         if last is None:
             trusted, sight = self._not_behind_the_record(sight, head=head)
+        sight = self._with_former_images(sight)
         self._last, self._sight, self._seen = trusted, sight, head
         return sight
+
+    def _with_former_images(self, sight: Sight) -> Sight:
+        """Return ``sight`` with the images that members still run and its commit does not hold; only a writer plans."""
+        if self._key is None:
+            return sight
+        earlier = self._sight.desired if self._sight else None
+        desired = with_former_images(self.git, sight.desired, heads=self.ledger.heads(), earlier=earlier)
+        return replace(sight, desired=desired)
 
     def _own_memory(self) -> str | None:
         """Return the commit that this writer itself recorded as trusted, under its own signature; None if unknown."""

@@ -238,7 +238,9 @@ def test_a_member_that_is_missing_already_uses_up_the_budget() -> None:
     world.trust(list(world.trusted.values())[-1])
     plan = runner.draft().plan
     assert {held.subject for held in plan.held} == {"node/n1", "node/n3"}
-    assert {held.why for held in plan.held} == {"the disruption budget of blue is 1; missing: a place that nobody fills"}
+    assert {held.why for held in plan.held} == {
+        "the disruption budget of blue is 1; missing: a place that nobody fills"
+    }
     assert plan.is_empty()
 
 
