@@ -50,8 +50,11 @@ class Expectation(Attempt):
     overlays: tuple[Overlay, ...] = ()
 
 
-def expect(desired: DesiredState, *, attempt: Attempt, policy: str, image: str) -> Expectation:
-    """Return what ``desired`` holds the evidence of ``attempt`` against; all names are of documents in it."""
+def expect(desired: DesiredState, *, attempt: Attempt, policy: str, measurements: Measurements) -> Expectation:
+    """Return what ``desired`` holds the evidence of ``attempt`` against; all names are of documents in it.
+
+    ``measurements`` are those of the image that the node was assigned, which an older commit may hold.
+    """
     node = desired.nodes[attempt.node].spec
     return Expectation(
         node=attempt.node,
@@ -66,7 +69,7 @@ def expect(desired: DesiredState, *, attempt: Attempt, policy: str, image: str) 
         ek_intermediates=desired.ek_intermediates,
         ek_crls=desired.ek_crls,
         policy=desired.policies[policy].spec,
-        measurements=desired.images[image].spec.measurements,
+        measurements=measurements,
         profile=node.firmware.profile,
         family=node.firmware.family,
         overlays=node.firmware.overlays,

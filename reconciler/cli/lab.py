@@ -29,6 +29,8 @@ State = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NodeName = Annotated[str, typer.Argument(metavar="NODE", help="The machine, as in: n1.")]
 DEFAULT_STATE = Path(".lab")
+_INVENTORY = "lab: inventory\n\nRingfence-Confirm: trust\n"
+"""The lab's TPM maker becomes trusted by it, which a commit says."""
 
 
 def _state(path: Path) -> StateDir:
@@ -241,5 +243,5 @@ def inventory(
     home = _state(state)
     files = {path: text.encode() for path, text in lifecycle.inventory_documents(home).items()}
     key = lifecycle.commit_key(home)
-    commit = commit_files(repo, files=files, message="lab: inventory\n", signing_key=key)
+    commit = commit_files(repo, files=files, message=_INVENTORY, signing_key=key)
     print(f"{len(files)} files in commit {commit[:12]}")

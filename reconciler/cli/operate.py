@@ -116,7 +116,7 @@ def _closing(result: Result) -> int:
         typer.echo("error: reconcile: time is over and nodes have not come yet", err=True)
         typer.echo("hint: run it again; it goes on from here", err=True)
         return 5
-    how_far = ", as far as it can be" if plan.problems else ""
+    how_far = ", as far as it can be" if plan.problems else ", as far as it may" if plan.held else ""
     typer.echo(f"converged on {plan.commit[:12]}{how_far}")
     if result.sight.refusals:
         return result.sight.refusals[0].exit_code

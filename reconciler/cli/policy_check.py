@@ -79,7 +79,7 @@ def _outlooks(git: Git, *, now: DesiredState, policy: str | None, everyone: bool
     from reconciler.cli.archive import evidence_tip, open_archive, read_heads, read_records
     from reconciler.daemon.source import TrustedSource
     from reconciler.errors.taxonomy import InputError
-    from reconciler.evidence.audit import read_evidence
+    from reconciler.evidence.audit import judged_under, read_evidence
     from reconciler.evidence.rejudge import rejudge
     from reconciler.model.phase import Phase
     from reconciler.model.record import Event
@@ -108,7 +108,7 @@ def _outlooks(git: Git, *, now: DesiredState, policy: str | None, everyone: bool
             continue
         if record.appraisal is not None:
             raw = read_evidence(record.appraisal, blob=archive.blob)
-            then = archive.desired(record.commit)
+            then = judged_under(record, record.appraisal, desired=archive.desired)
             found.append(rejudge(newest[node], evidence=raw, then=then, now=now, policy=policy if everyone else None))
     return found
 

@@ -62,7 +62,9 @@ def _by_subject(actions: Iterable[Action]) -> list[tuple[str, list[Action]]]:
 
 def _remarks(plan: Plan) -> list[str]:
     drift = [f"drift: {d.subject} should be {d.expected}, and is {d.found}" for d in plan.drift]
-    return [str(p) for p in plan.preemptions] + drift + [f"problem: {p.subject}: {p.message}" for p in plan.problems]
+    taken = [str(p) for p in plan.preemptions]
+    held = [f"held: {h.subject} waits {h.due}: {h.why}" for h in plan.held]
+    return taken + drift + [f"problem: {p.subject}: {p.message}" for p in plan.problems] + held
 
 
 class Progress:

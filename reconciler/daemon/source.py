@@ -17,6 +17,7 @@ from reconciler.errors.taxonomy import InputError, RingfenceError, TrustError
 from reconciler.model.desired import DesiredState
 from reconciler.repo.approvals import APPROVALS
 from reconciler.repo.desired import load_desired, load_signers
+from reconciler.repo.former import with_former_images
 from reconciler.repo.git import Git, Ref
 from reconciler.repo.ledger import GitLedger
 from reconciler.repo.recollection import judge_by_record, remote_branch
@@ -106,7 +107,15 @@ class TrustedSource:
         sight = self._read(trusted, refusals)
         if before is None or before.signers != sight.signers:
             self._ledger = self._open_ledger(sight)
-        return sight
+        return self._with_former_images(sight)
+
+    def _with_former_images(self, sight: Sight) -> Sight:
+        """Return ``sight`` with the images that members still run and its commit does not hold; only a writer plans."""
+        if self._key is None:
+            return sight
+        earlier = self._sight.desired if self._sight else None
+        desired = with_former_images(self.git, sight.desired, heads=self.ledger.heads(), earlier=earlier)
+        return replace(sight, desired=desired)
 
     def _own_memory(self) -> str | None:
         """Return the commit that this writer itself recorded as trusted, under its own signature; None if unknown."""

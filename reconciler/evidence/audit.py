@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -118,7 +118,7 @@ def _take(found: Findings, path: str, record: Record, record_digest: str, archiv
         head = fold(found.heads.get(record.node), record, digest=record_digest)
         _check_gate(found.heads.get(record.node), record)
         if record.event is Event.APPRAISED:
-            _check_verdict(record, archive)
+            _check_verdict(record, archive, before=found.heads.get(record.node))
             found.verdicts += 1
         found.heads[record.node] = head
         found.records.append(record)
@@ -133,16 +133,34 @@ def _check_gate(head: Head | None, record: Record) -> None:
         raise TrustError(f"node {record.node}", f"it was {record.event} without proof", reason="GateSkipped")
 
 
-def _check_verdict(record: Record, archive: Archive) -> None:
+def _check_verdict(record: Record, archive: Archive, *, before: Head | None) -> None:
     appraisal = record.appraisal
     if appraisal is None:
         raise TrustError(f"node {record.node}", "an appraisal without a verdict", reason="StatementMalformed")
     evidence = read_evidence(appraisal, blob=archive.blob)
-    desired = archive.desired(record.commit)
+    desired = judged_under(record, appraisal, desired=archive.desired)
     archive.desired(appraisal.challenge_commit)
+    is_dated = appraisal.image_commit is not None
+    if is_dated and (before is None or before.image != desired.images[appraisal.image].spec.digest):
+        message = "it was held against an image that it was not assigned"
+        raise TrustError(f"node {record.node}", message, reason="RecordStray")
     verdict = appraise(evidence, expectation=expectation_of(record, appraisal, desired, evidence.received_at))
     if canonical(describe(verdict)) != canonical(appraisal.verdict):
         raise TrustError(f"node {record.node}", "its verdict, computed again, is another one", reason="VerdictDiffers")
+
+
+def judged_under(record: Record, appraisal: Appraisal, *, desired: Callable[[str], DesiredState]) -> DesiredState:
+    """Return the state that a recorded appraisal was made under, with the image that it was held against.
+
+    ``desired`` is as in ``Archive``. That image is an earlier commit's for a member that waited for its restart.
+    """
+    then = desired(record.commit)
+    if appraisal.image_commit is None:
+        return then
+    image = desired(appraisal.image_commit).images.get(appraisal.image)
+    if image is None:
+        raise _stray(record)
+    return replace(then, images={**then.images, appraisal.image: image})
 
 
 def read_evidence(appraisal: Appraisal, *, blob: Callable[[str], bytes | None]) -> Evidence:
@@ -158,7 +176,7 @@ def expectation_of(record: Record, appraisal: Appraisal, desired: DesiredState, 
     """Return what a recorded appraisal is to be held against at ``desired``; TrustError if that lacks a document."""
     known = (record.node in desired.nodes, appraisal.policy in desired.policies, appraisal.image in desired.images)
     if not all(known) or record.enclave is None or record.attempt is None:
-        raise TrustError(f"node {record.node}", "its record names what its commit does not hold", reason="RecordStray")
+        raise _stray(record)
     attempt = Attempt(
         node=record.node,
         enclave=record.enclave,
@@ -168,7 +186,12 @@ def expectation_of(record: Record, appraisal: Appraisal, desired: DesiredState, 
         must_be_same_boot=appraisal.must_be_same_boot,
         judged_at=judged_at,
     )
-    return expect(desired, attempt=attempt, policy=appraisal.policy, image=appraisal.image)
+    measurements = desired.images[appraisal.image].spec.measurements
+    return expect(desired, attempt=attempt, policy=appraisal.policy, measurements=measurements)
+
+
+def _stray(record: Record) -> TrustError:
+    return TrustError(f"node {record.node}", "its record names what its commit does not hold", reason="RecordStray")
 
 
 def _clock(clock: Clock | None) -> BootClock | None:

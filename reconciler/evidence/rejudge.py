@@ -47,7 +47,7 @@ class Outlook:
 def rejudge(
     record: Record, *, evidence: Evidence, then: DesiredState, now: DesiredState, policy: str | None = None
 ) -> Outlook:
-    """Return what ``now`` makes of the accepted ``record``, made under ``then``.
+    """Return what ``now`` makes of the accepted ``record``, made under ``then`` (``audit.judged_under``).
 
     By the policy of the record's enclave in ``now``, or by the ``policy`` given. TrustError if the record does not fit
     ``then``.
@@ -63,13 +63,14 @@ def rejudge(
         return outlook(Fate.LEAVES, note="the node or its enclave is not there any more")
     spec = now.enclaves[enclave].spec
     attempt = expectation_of(record, appraisal, then, evidence.received_at)
-    expected = expect(now, attempt=attempt, policy=policy or spec.policy, image=spec.image)
+    today = now.images[spec.image].spec
+    expected = expect(now, attempt=attempt, policy=policy or spec.policy, measurements=today.measurements)
     quoted = frozenset(evidence.pcrs)
     missing = sorted(set(expected.policy.pcrs) - quoted)
     if missing:
         named = ", ".join(map(str, missing))
         return outlook(Fate.UNKNOWN, note=f"PCR {named} was never quoted; the node has to prove itself anew")
-    restarts = now.images[spec.image].spec.digest != then.images[appraisal.image].spec.digest
+    restarts = today.digest != then.images[appraisal.image].spec.digest
     asked = expected.policy.model_copy(update={"pcrs": tuple(sorted(quoted))})
     measurements = attempt.measurements if restarts else expected.measurements
     verdict = appraise(evidence, expectation=replace(expected, policy=asked, measurements=measurements))

@@ -22,7 +22,8 @@ class Appraisal(Value):
     """A verdict, and everything that is needed to compute it again.
 
     ``verdict`` is ``report.describe`` of it; ``evidence``, ``event_log`` and ``ima_log`` are digests of blobs.
-    ``previous`` and ``must_be_same_boot`` are the parts of the expectation that stand in no commit.
+    ``previous`` and ``must_be_same_boot`` are the parts of the expectation that stand in no commit. ``image_commit`` is
+    set where the image's document is one of an earlier trusted commit: that of a member that waits for its restart.
     """
 
     verdict: dict[str, Any]
@@ -31,6 +32,7 @@ class Appraisal(Value):
     ima_log: Digest | None = None
     policy: Name
     image: Name
+    image_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
     previous: Clock | None = None
     must_be_same_boot: bool
     challenge_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]

@@ -14,11 +14,11 @@ from reconciler.evidence.author import Author, News
 from reconciler.evidence.raw import pack
 from reconciler.evidence.report import describe
 from reconciler.evidence.statement import Appraisal
-from reconciler.model.desired import DesiredState
+from reconciler.model.desired import DatedImage, DesiredState
 from reconciler.model.observed import ObservedState, Session
 from reconciler.model.record import Clock, Event, Head
 from reconciler.model.submission import BootClock, Evidence
-from reconciler.plan.expect import expectation_for
+from reconciler.plan.expect import assigned_image, expectation_for
 from reconciler.ports.ledger import Entry, Ledger
 
 
@@ -81,14 +81,16 @@ class Recorder:
     def _appraised(self, verdict: Verdict, evidence: Evidence, **details: Any) -> News:  # noqa: ANN401  # fields of Record
         packed = pack(evidence)
         spec = self._occasion.desired.enclaves[verdict.enclave].spec
-        expected = self._expectation(verdict.node)
+        expected, image = self._expectation(verdict.node)
+        now = self._occasion.desired.commit
         appraisal = Appraisal(
             verdict=describe(verdict),
             evidence=packed.document,
             event_log=packed.event_log,
             ima_log=packed.ima_log,
             policy=spec.policy,
-            image=spec.image,
+            image=image.name,
+            image_commit=None if image.commit == now else image.commit,
             previous=_clock(expected.previous) if expected.previous else None,
             must_be_same_boot=expected.must_be_same_boot,
             challenge_commit=evidence.commit,
@@ -103,11 +105,12 @@ class Recorder:
             blobs=packed.blobs,
         )
 
-    def _expectation(self, node: str) -> Expectation:
-        expected = expectation_for(self._occasion.desired, self._occasion.observed.nodes[node])
-        if expected is None:
+    def _expectation(self, node: str) -> tuple[Expectation, DatedImage]:
+        desired, seen = self._occasion.desired, self._occasion.observed.nodes[node]
+        expected, image = expectation_for(desired, seen), assigned_image(desired, seen)
+        if expected is None or image is None:
             raise InvariantError(f"node {node}", "a verdict without an expectation", reason="VerdictStray")
-        return expected
+        return expected, image
 
     def _evidence(self, node: str) -> tuple[Evidence, Session]:
         session = self._occasion.observed.nodes[node].session

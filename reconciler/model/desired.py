@@ -6,7 +6,7 @@ Only ``repo`` builds one, from a trusted commit without findings.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.model.kinds import (
     AppraisalPolicy,
@@ -23,13 +23,23 @@ from reconciler.model.kinds import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatedImage:
+    """An image's document as it stands at ``commit`` of the trusted history, under ``name``."""
+
+    commit: str
+    name: str
+    image: Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredState:
     """What the repository asks for, at ``commit`` (40 hexadecimal digits) with root tree ``tree``.
 
     Mappings are by name. Enclave names are unique over all tenants; ``owners`` says
     which tenant an enclave belongs to. ``policies`` are whole, with what they include.
     ``ek_roots`` and ``ek_intermediates`` are PEM certificates, ``ek_crls`` revocation
-    lists in PEM or DER.
+    lists in PEM or DER. ``former_images`` are images that members still run and that this commit does not hold any
+    more, by digest, from earlier trusted commits; what is not there is not known.
     """
 
     commit: str
@@ -48,6 +58,14 @@ class DesiredState:
     ek_roots: tuple[bytes, ...]
     ek_intermediates: tuple[bytes, ...]
     ek_crls: tuple[bytes, ...]
+    former_images: Mapping[str, DatedImage] = field(default_factory=dict)
+
+    def find_image(self, digest: str) -> DatedImage | None:
+        """Return the image of ``digest``: this commit's, or else an earlier one's; None if neither is known."""
+        for name, image in self.images.items():
+            if image.spec.digest == digest:
+                return DatedImage(commit=self.commit, name=name, image=image)
+        return self.former_images.get(digest)
 
     def parking_vlan(self, node: str) -> int:
         """Return the VLAN on which the detached ports of ``node`` sit."""

@@ -23,9 +23,13 @@ from reconciler.plan.standing import is_barred
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
-    """Nothing is to be done; ``problem`` says what is not known, if anything."""
+    """Nothing is to be done; ``problem`` says what is not known, if anything.
+
+    ``is_held`` if something would be, and waits (``plan.guards``).
+    """
 
     problem: str = ""
+    is_held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,12 @@ class Serve:
     problem: str = ""
 
 
-Course = Rest | Leave | Expel | Join | Prove | Serve
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secure:
+    """The node may not go on where it is and not start over yet: it is off, parked and served nothing until then."""
+
+
+Course = Rest | Leave | Expel | Join | Prove | Serve | Secure
 
 
 def decide(scene: Scene) -> Course:

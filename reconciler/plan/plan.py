@@ -20,6 +20,18 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A change that the desired state asks for and at the same time holds back: ``due`` is what waits, and ``why``.
+
+    It is no problem: a freeze, a window or a budget is part of what is asked for.
+    """
+
+    subject: str
+    due: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """A fact that differs from what the record says it should be, though nobody asked for a change."""
 
@@ -42,6 +54,7 @@ class Plan:
     drift: tuple[Drift, ...] = ()
     problems: tuple[Problem, ...] = ()
     preemptions: tuple[Preemption, ...] = ()
+    held: tuple[Held, ...] = ()
 
     def is_empty(self) -> bool:
         """Return whether there is nothing to do."""
@@ -57,6 +70,7 @@ class Plan:
             "drift": _plain(self.drift),
             "problems": _plain(self.problems),
             "preemptions": [preemption.to_json() for preemption in self.preemptions],
+            "held": _plain(self.held),
         }
 
 

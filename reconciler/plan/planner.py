@@ -12,10 +12,11 @@ from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState
 from reconciler.plan.actions import Action, PowerOff, RecordEvidence, ReleaseKeys, ReturnToPool, RotateKey
 from reconciler.plan.assign import Assignments
-from reconciler.plan.course import Course, Expel, Join, Prove, Rest, Serve, decide
+from reconciler.plan.course import Course, Expel, Join, Prove, Rest, Secure, Serve, decide
 from reconciler.plan.drift import drift_of
 from reconciler.plan.fingerprint import fingerprint
 from reconciler.plan.graph import in_order
+from reconciler.plan.guards import hold
 from reconciler.plan.memory import PlanMemory
 from reconciler.plan.plan import Drift, Plan, Problem
 from reconciler.plan.scene import Scene
@@ -40,7 +41,7 @@ def plan(
     """
     memory = PlanMemory() if memory is None else memory
     assignments = memory.begin(desired, observed=observed, verdicts=verdicts)
-    scenes = {
+    scenes: Mapping[str, Scene] = {
         name: Scene(
             name=name,
             wanted=assignments.enclave_of.get(name),
@@ -52,10 +53,12 @@ def plan(
         )
         for name in memory.astir()
     }
-    courses = {name: decide(scene) for name, scene in scenes.items()}
-    memory.settle(scenes, courses)
-    # From here on ``scenes`` and ``courses`` are those of nodes that do not rest. Guards hold courses back here: the
-    # memory has what was decided.
+    decided = {name: decide(scene) for name, scene in scenes.items()}
+    memory.settle(scenes, decided)
+    # From here on ``scenes`` and ``courses`` are those of nodes that do not rest; the memory has what was decided, not
+    # what guards make of it.
+    guarded = hold(decided, scenes=scenes, desired=desired, now=now)
+    scenes, courses = guarded.scenes, guarded.courses
     rotations = _rotations(scenes, courses, observed, resting=memory.resting.keys)
     versions = dict(observed.key_versions) | {name: past + 1 for name, past in rotations.items()}
     actions = [action for name, s in scenes.items() for action in steps_for(s, courses[name], versions=versions)]
@@ -110,7 +113,7 @@ def _rotations(
     """Return which keys are due; ``resting`` are the ones that nodes know which rest."""
     entitled: dict[str, set[str]] = {}
     for name, course in courses.items():
-        if isinstance(course, Join | Prove | Serve):
+        if isinstance(course, Join | Prove | Serve) or _keeps_its_place(scenes[name], course):
             for key in scenes[name].enclave.spec.keys:
                 entitled.setdefault(key, set()).add(name)
     known = {name: head.keys for name, head in observed.former.items()} | dict(resting)
@@ -120,6 +123,12 @@ def _rotations(
         if isinstance(course, Rest) and course.problem and scenes[name].wanted and name in known:
             del known[name]
     return due_rotations(known, entitled=entitled, versions=observed.key_versions)
+
+
+def _keeps_its_place(scene: Scene, course: Course) -> bool:
+    """Return whether a node that is held goes on knowing what its enclave's members know."""
+    is_held = isinstance(course, Secure) or (isinstance(course, Rest) and course.is_held)
+    return is_held and scene.wanted is not None and scene.phase is not Phase.REJECTED
 
 
 def _bind(

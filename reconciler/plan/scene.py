@@ -15,6 +15,7 @@ from reconciler.model.observed import Assignment, NodeObservation, PortMode, Pow
 from reconciler.model.phase import Phase
 from reconciler.model.record import Head
 from reconciler.plan.actions import Port
+from reconciler.plan.expect import assigned_image
 
 SILENT_ROUNDS = 3
 """A member that misses so many re-attestations in a row is silent."""
@@ -22,7 +23,11 @@ SILENT_ROUNDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """Everything that decides what becomes of ``name``; ``wanted`` is the enclave it is to serve."""
+    """Everything that decides what becomes of ``name``; ``wanted`` is the enclave it is to serve.
+
+    A node that ``is_held`` may go on with the image that it was assigned, whatever its enclave boots today; one that
+    ``is_frozen`` is given no key that it does not have yet (but a newer version of one that it has).
+    """
 
     name: str
     wanted: str | None
@@ -31,6 +36,8 @@ class Scene:
     verdict: Verdict | None
     listening_since: datetime | None
     now: datetime
+    is_held: bool = False
+    is_frozen: bool = False
 
     @property
     def node(self) -> Node:
@@ -95,15 +102,23 @@ class Scene:
         return any(name not in seen or seen[name].mode is PortMode.UNKNOWN for name in names)
 
     def standing_assignment(self) -> Assignment | None:
-        """Return the assignment if it is the recorded attempt for the wanted enclave and today's image."""
+        """Return the assignment if it is the recorded attempt for the wanted enclave and today's image.
+
+        For a held member another image will do, if it is known what that measures. Other PCRs never do: what they would
+        say of the node is not known.
+        """
         served, head = self.seen.assignment, self.head
         if served is None or head is None or self.wanted is None:
             return None
-        image = self.desired.images[self.enclave.spec.image].spec.digest
         pcrs = self.desired.policies[self.enclave.spec.policy].spec.pcrs
-        fits = (served.enclave, served.image, served.pcrs) == (self.wanted, image, pcrs)
+        fits = (served.enclave, served.pcrs) == (self.wanted, pcrs) and self._has_fitting_image(served)
         recorded = (head.attempt, head.enclave) == (served.attempt, self.wanted)
         return served if fits and recorded else None
+
+    def _has_fitting_image(self, served: Assignment) -> bool:
+        if served.image == self.desired.images[self.enclave.spec.image].spec.digest:
+            return True
+        return self.is_held and assigned_image(self.desired, self.seen) is not None
 
     def is_recorded(self) -> bool:
         """Return whether the verdict at hand is the one that the record holds as accepted."""
@@ -142,7 +157,17 @@ class Scene:
     def outdated_keys(self, versions: dict[str, int]) -> tuple[str, ...]:
         """Return the enclave's keys of which the node does not know the current version, in the enclave's order."""
         known = self.head.keys if self.head else {}
-        return tuple(k for k in self.enclave.spec.keys if k not in known or versions.get(k, known[k]) > known[k])
+        return tuple(k for k in self.keys if k not in known or versions.get(k, known[k]) > known[k])
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return the enclave's keys that the node may be given, in the enclave's order."""
+        return tuple(k for k in self.enclave.spec.keys if k not in self.withheld_keys())
+
+    def withheld_keys(self) -> tuple[str, ...]:
+        """Return the enclave's keys that a freeze keeps from the node."""
+        known = self.head.keys if self.head else {}
+        return tuple(k for k in self.enclave.spec.keys if k not in known) if self.is_frozen else ()
 
     def _reattest(self, head: Head) -> timedelta:
         enclave = self.desired.enclaves.get(head.enclave or "")

@@ -36,6 +36,7 @@ from reconciler.plan.course import (
     Leave,
     Prove,
     Rest,
+    Secure,
     Serve,
     has_acknowledged,
     is_answered,
@@ -49,8 +50,8 @@ def steps_for(scene: Scene, course: Course, *, versions: Mapping[str, int]) -> l
     match course:
         case Rest():
             return []
-        case Leave():
-            return _chain(_leave(scene))
+        case Leave() | Secure():
+            return _chain(_leave(scene) if isinstance(course, Leave) else _secure(scene))
         case Expel():
             return _sequence(_expel(scene, course))
         case Join():
@@ -109,6 +110,11 @@ def _why_it_leaves(scene: Scene) -> str:
     if left is None:
         return "nobody asks for it"
     return f"it leaves enclave {left} for {scene.wanted}" if scene.wanted else f"enclave {left} no longer asks for it"
+
+
+def _secure(scene: Scene) -> list[Action]:
+    why = "it cannot be proven where it is, and may not start over yet"
+    return _down(scene, why) + _withdraw(scene, why)
 
 
 def _expel(scene: Scene, course: Expel) -> list[Action]:
@@ -200,7 +206,7 @@ def _serve(scene: Scene, course: Serve, versions: Mapping[str, int]) -> list[Act
         actions.append(RecordEvidence(subject=scene.name, why=why, enclave=name, keys=outdated, accepted=accepted))
         actions.append(_release(scene, enclave, outdated, accepted, why))
     elif accepted is not None and not is_answered(scene):
-        actions.append(_release(scene, enclave, enclave.spec.keys, accepted, "it has not been answered yet"))
+        actions.append(_release(scene, enclave, scene.keys, accepted, "it has not been answered yet"))
     elif outdated:
         why = f"{outdated[0]} was rotated"
         actions.append(Attest(subject=scene.name, why=why))

@@ -13,7 +13,8 @@
    first parent's ``ringfence.yaml`` names enough of those whose signatures cover it (``repo.authority``): who signed
    the commit, who approved it (``repo.approvals``), and for what a merge took over unchanged from its side
    (``repo.merges``), who signed or approved it there. For the root one of them is enough;
-5. its own rules and signers can be read, so that the next commit can be judged.
+5. its own rules and signers can be read, so that the next commit can be judged;
+6. it says so if it changes trust, or takes away more than its parent allows at once (``repo.confirmations``).
 
 The walk ends at the first commit that fails; what came before it stays trusted and in force. Whether the documents
 fit together is not checked here (``repo.desired``).
@@ -30,6 +31,7 @@ from reconciler.repo import refusals as say
 from reconciler.repo.basis import Basis, read_basis
 from reconciler.repo.checks import Checks, Step
 from reconciler.repo.commits import read_commits
+from reconciler.repo.confirmations import check_confirmations
 from reconciler.repo.git import Change, Git, Signature
 from reconciler.repo.layout import is_trust_root
 from reconciler.repo.verification import Doubt, Verifier
@@ -159,7 +161,13 @@ class _Walk:
                 own, found = read_basis(self._git, step.commit.commit)
                 findings = [say.unreadable(step.commit.commit, finding) for finding in found]  # 5
                 verdicts = {}
-            # Guards: a check of confirmations, between the rules of the parent and those of the commit, goes here.
+            refusals += check_confirmations(  # 6
+                self._git,
+                commit=step.commit.commit,
+                parents=step.commit.parents,
+                before=basis.repository,
+                after=own.repository if own else None,
+            )
             yield step.commit.commit, [*refusals, *findings]
             if refusals or findings:
                 return

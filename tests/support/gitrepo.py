@@ -17,6 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 Content = bytes | tuple[str, bytes] | None
 """A plain file, a file of another mode (``("120000", b"target")``), or nothing: deleted."""
 
+CONFIRMED = b"test\n\nRingfence-Confirm: trust\n"
+"""A message that says that trust is changed, whether it is or not: most tests are about something else."""
+
 RULES = {"alice": ("**",), "bob": ("tenants/blue/**",)}
 
 
@@ -87,7 +90,14 @@ class GitRepo:
         """Return the public key of ``name``."""
         return self.keys[name].with_name(f"{name}.pub").read_text()
 
-    def commit(self, files: Mapping[str | bytes, Content], *, signer: str | None, parents: Sequence[str] = ()) -> str:
+    def commit(
+        self,
+        files: Mapping[str | bytes, Content],
+        *,
+        signer: str | None,
+        parents: Sequence[str] = (),
+        message: bytes = CONFIRMED,
+    ) -> str:
         """Return a new commit: the first parent's files with ``files`` over them. No branch moves."""
         with tempfile.TemporaryDirectory() as folder:
             env = {"GIT_INDEX_FILE": f"{folder}/index"}
@@ -96,13 +106,15 @@ class GitRepo:
             info = b"".join(self._index_line(name, content) for name, content in files.items())
             self.git("update-index", "-z", "--index-info", stdin=info, env=env)
             tree = self.git("write-tree", "--missing-ok", env=env)
-        return self.commit_tree(tree, signer=signer, parents=parents)
+        return self.commit_tree(tree, signer=signer, parents=parents, message=message)
 
-    def commit_tree(self, tree: str, *, signer: str | None, parents: Sequence[str] = ()) -> str:
+    def commit_tree(
+        self, tree: str, *, signer: str | None, parents: Sequence[str] = (), message: bytes = CONFIRMED
+    ) -> str:
         """Return a new commit of ``tree``."""
         sign = ["-c", "gpg.format=ssh", "-c", f"user.signingKey={self.keys[signer]}"] if signer else []
         options = [word for parent in parents for word in ("-p", parent)]
-        return self.git(*sign, "commit-tree", *(["-S"] if signer else []), *options, tree, stdin=b"test\n")
+        return self.git(*sign, "commit-tree", *(["-S"] if signer else []), *options, tree, stdin=message)
 
     def point(self, branch: str, commit: str) -> None:
         """Move ``branch`` to ``commit``, wherever it was."""

@@ -64,6 +64,8 @@ class EnclaveShape:
     preemptible: bool = False
     spread: str | None = None
     suspend: bool = False
+    max_unavailable: int | None = None
+    maintenance: tuple[dict[str, Any], ...] = ()
 
 
 def site(
@@ -73,10 +75,13 @@ def site(
     switches: int = 1,
     revision: int = 0,
     measured: str = "",
+    freeze: str | None = None,
+    maintenance: Sequence[dict[str, Any]] = (),
 ) -> DesiredState:
     """Return the desired state with that inventory and those enclaves, as commit number ``revision``.
 
-    ``measured`` changes what every image measures (another build of the same name).
+    ``measured`` changes what every image measures (another build of the same name). ``freeze`` is a freeze's reason,
+    ``maintenance`` the repository's windows.
     """
     shapes = [NodeShape()] * nodes if isinstance(nodes, int) else list(nodes)
     names = [f"n{index}" for index in range(1, len(shapes) + 1)]
@@ -84,7 +89,7 @@ def site(
     return DesiredState(
         commit=hashlib.sha1(f"commit {revision}".encode(), usedforsecurity=False).hexdigest(),
         tree=hashlib.sha1(f"tree {revision}".encode(), usedforsecurity=False).hexdigest(),
-        repository=_repository(),
+        repository=_repository(freeze, maintenance),
         zones={"east": _zone()},
         switches={name: _switch(name, ports=2 * len(shapes) + 1) for name in wiring},
         networks={f"{name}-net": _network(index, name) for index, name in enumerate(ENCLAVES)},
@@ -116,9 +121,11 @@ def _parse(kind: type[AnyKind], name: str, spec: dict[str, Any], *, labels: dict
     return kind.model_validate_json(json.dumps(document))
 
 
-def _repository() -> Repository:
+def _repository(freeze: str | None, maintenance: Sequence[dict[str, Any]]) -> Repository:
     rule = {"paths": ["**"], "signers": ["operator@example.org"]}
-    spec = {"trust": {"rules": [rule]}, "evidence": {"signers": ["ringfence@example.org"]}}
+    spec: dict[str, Any] = {"trust": {"rules": [rule]}, "evidence": {"signers": ["ringfence@example.org"]}}
+    spec["maintenance"] = list(maintenance)
+    spec["freeze"] = None if freeze is None else {"reason": freeze}
     return _parse(Repository, "ringfence", spec)
 
 
@@ -196,5 +203,7 @@ def _enclave(shape: EnclaveShape) -> Enclave:
         "priority": shape.priority,
         "preemptible": shape.preemptible,
         "suspend": shape.suspend,
+        "disruption": {"maxUnavailable": shape.max_unavailable},
+        "maintenance": list(shape.maintenance),
     }
     return _parse(Enclave, shape.name, spec)

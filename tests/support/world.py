@@ -6,9 +6,10 @@ otherwise; a monitor watches every effect. It decides nothing; it makes no plan.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
-from reconciler.model.desired import DesiredState
+from reconciler.model.desired import DatedImage, DesiredState
 from reconciler.model.observed import PortMode, PortState
 from reconciler.model.submission import Activation
 from reconciler.ports.site import Site
@@ -57,7 +58,12 @@ class World:
 
     def trust(self, desired: DesiredState) -> None:
         """Make ``desired`` the newest trusted state; the services learn of its networks and images."""
-        self.desired = desired
+        former = {
+            image.spec.digest: DatedImage(commit=commit, name=name, image=image)
+            for commit, earlier in self.trusted.items()
+            for name, image in earlier.images.items()
+        }
+        self.desired = desired = replace(desired, former_images=former)
         self.trusted[desired.commit] = desired
         self._measurements.update({i.spec.digest: i.spec.measurements for i in desired.images.values()})
         self.boot.images.update(self._measurements)

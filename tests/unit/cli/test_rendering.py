@@ -14,7 +14,7 @@ from reconciler.daemon.source import Sight
 from reconciler.errors.taxonomy import DeviceError, Finding, InputError, TrustError
 from reconciler.execute.outcome import Blocked, Done, Failed, Waiting
 from reconciler.plan import actions as a
-from reconciler.plan.plan import Problem
+from reconciler.plan.plan import Held, Problem
 from reconciler.repo.signers import AllowedSigners
 from tests.support.sites import EnclaveShape, site
 from tests.support.stages import Stage, at_stage
@@ -154,3 +154,12 @@ def test_progress_tells_ends_and_says_each_wait_and_trouble_once(capsys: pytest.
         "error: node n1: it refuses",
         "hint: go there",
     ]
+
+
+def test_what_is_held_is_told_apart_from_problems() -> None:
+    draft = at_stage(Stage.FRESH).draft()
+    held = Held(subject="node/n1", due="to join enclave blue", why="the repository is frozen: a fair")
+    plan = replace(draft.plan, actions=(), held=(held,), drift=(), problems=())
+    line = "held: node/n1 waits to join enclave blue: the repository is frozen: a fair"
+    assert line in plan_text(plan, draft.desired).splitlines()
+    assert f"- {line}" in plan_markdown(plan, draft.desired).splitlines()

@@ -9,6 +9,9 @@ import pytest
 
 from reconciler.daemon.source import TrustedSource
 from reconciler.errors.taxonomy import InputError, TrustError
+from reconciler.model.phase import Phase
+from reconciler.model.record import Head
+from reconciler.ports.ledger import Entry
 from reconciler.repo.git import Git
 from reconciler.repo.signing import EvidenceKey
 from tests.support.documents import FILES, changed
@@ -142,3 +145,27 @@ def test_there_is_no_ledger_before_the_first_look(site: Site) -> None:
     assert caught.value.reason == "NotRead"
     source.refresh()
     assert source.ledger.heads() == {}
+
+
+def test_a_writer_knows_the_images_that_members_still_run(site: Site) -> None:
+    source = site.source(key="carol")
+    first = source.refresh().desired
+    image = first.images["worker"].spec.digest
+    head = Head(
+        node="n1",
+        sequence=1,
+        digest="sha256:" + "0" * 64,
+        phase=Phase.ENCLAVE,
+        enclave="blue",
+        attempt="a",
+        image=image,
+        commit=first.commit,
+    )
+    source.ledger.append([Entry(node="n1", path="statements/n1-1", envelope=b"{}", blobs={}, head=head)])
+    name = "images/worker.yaml"
+    site.commit({name: changed(name, image, "sha256:" + "a" * 64)[name]})
+    for writer in (source, site.source(key="carol")):
+        known = writer.refresh().desired.find_image(image)
+        assert known is not None
+        assert (known.commit, known.name) == (first.commit, "worker")
+    assert site.source().refresh().desired.find_image(image) is None, "who only reads makes no plan"

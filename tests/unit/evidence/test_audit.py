@@ -16,13 +16,14 @@ from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.audit import Archive, Findings, audit
 from reconciler.evidence.author import Author, News
 from reconciler.evidence.envelope import seal
-from reconciler.evidence.statement import Record, parse_statement, statement_bytes, statement_path
+from reconciler.evidence.statement import Appraisal, Record, parse_statement, statement_bytes, statement_path
 from reconciler.model.desired import DesiredState
 from reconciler.model.phase import Phase
 from reconciler.model.record import Event, Head
 from tests.support.runner import EVIDENCE_KEY, LONG, Runner
+from tests.support.sites import site
 from tests.support.softtpm import Lie
-from tests.support.stages import BOOT_S, Stage, at_stage
+from tests.support.stages import BLUE, BOOT_S, Stage, at_stage
 
 STRANGER = Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32)
 
@@ -292,3 +293,59 @@ def test_a_node_that_proves_itself_again_is_held_against_its_earlier_clock() -> 
     assert [appraisal.previous is None for appraisal in appraisals] == [True, False]
     assert appraisals[1].must_be_same_boot
     assert branch.flaws() == []
+
+
+def held_branch() -> Branch:
+    """Return the records of a member that proved itself while it waited for its restart into a rebuilt image."""
+    runner = at_stage(Stage.MEMBER)
+    night = {"start": "22:00", "duration": "1h"}
+    runner.world.trust(site(nodes=2, enclaves=[BLUE], revision=1, measured="rebuilt", maintenance=[night]))
+    for _ in range(4):
+        runner.run()
+        runner.world.tick(BOOT_S)
+    return branch_of(runner)
+
+
+def _last_appraised(branch: Branch) -> tuple[str, Appraisal]:
+    path = [path for path in branch.statements if branch.record(path).event is Event.APPRAISED][-1]
+    appraisal = branch.record(path).appraisal
+    assert appraisal is not None
+    return path, appraisal
+
+
+def test_a_member_that_waits_for_its_restart_is_held_against_the_image_that_it_was_assigned() -> None:
+    branch = held_branch()
+    assert branch.flaws() == []
+    first, second = branch.trusted
+    path, appraisal = _last_appraised(branch)
+    assert (appraisal.image_commit, appraisal.challenge_commit, branch.record(path).commit) == (first, second, second)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"image_commit": "f" * 40}, "CommitUntrusted"),
+        ({"image_commit": None}, "VerdictDiffers"),
+        ({"image": "no-such-image"}, "RecordStray"),
+        ({"image": "worker-2"}, "RecordStray"),
+        ({"image_commit": "second"}, "RecordStray"),
+    ],
+    ids=["untrusted commit", "no commit", "no such image", "another image", "another commit's"],
+)
+def test_an_appraisal_against_another_former_image_is_found(changes: dict[str, Any], code: str) -> None:
+    branch = held_branch()
+    path, appraisal = _last_appraised(branch)
+    if changes.get("image_commit") == "second":
+        changes = {"image_commit": list(branch.trusted)[1]}
+    branch.rewrite(path, appraisal=appraisal.model_copy(update=changes))
+    assert (path, code) in branch.flaws()
+
+
+def test_a_former_image_of_a_node_that_nobody_assigned_one_is_found() -> None:
+    branch = held_branch()
+    path, _ = _last_appraised(branch)
+    record = branch.record(path).model_copy(update={"sequence": 1, "previous": None})
+    payload = statement_bytes(record, endorsement="sha256:" + "0" * 64)
+    place = statement_path(record)
+    branch.statements = {place: seal(payload, sign=EVIDENCE_KEY.sign, key_id="evidence")}
+    assert (place, "RecordStray") in branch.flaws()

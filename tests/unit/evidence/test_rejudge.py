@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors.taxonomy import TrustError
-from reconciler.evidence.audit import read_evidence
+from reconciler.evidence.audit import judged_under, read_evidence
 from reconciler.evidence.rejudge import Fate, Outlook, rejudge
 from reconciler.evidence.statement import Record
 from reconciler.model.desired import DesiredState
@@ -16,7 +16,7 @@ from reconciler.model.facts import FactAssertion
 from reconciler.model.record import Event
 from reconciler.model.submission import Evidence
 from tests.support.stages import Stage, at_stage
-from tests.unit.evidence.test_audit import branch_of
+from tests.unit.evidence.test_audit import branch_of, held_branch
 
 
 def recorded() -> tuple[Record, Evidence, DesiredState]:
@@ -97,3 +97,16 @@ def test_a_record_that_does_not_fit_its_commit_is_refused() -> None:
     record, evidence, then = recorded()
     with pytest.raises(TrustError):
         rejudge(record, evidence=evidence, then=replace(then, policies={}), now=then)
+
+
+def test_a_member_that_waits_for_its_restart_is_judged_by_what_it_runs() -> None:
+    branch = held_branch()
+    path = [path for path in branch.statements if branch.record(path).event is Event.APPRAISED][-1]
+    record = branch.record(path)
+    assert record.appraisal is not None
+    evidence = read_evidence(record.appraisal, blob=branch.blobs.get)
+    then = judged_under(record, record.appraisal, desired=branch.trusted.__getitem__)
+    now = branch.trusted[record.commit]
+    assert rejudge(record, evidence=evidence, then=then, now=now).fate is Fate.RESTARTS
+    strict = with_policy(now, facts=(FactAssertion(fact="secureBoot", equals=True),))
+    assert rejudge(record, evidence=evidence, then=then, now=strict).fate is Fate.REJECTED

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.execute.passes import Draft
+from reconciler.model.desired import DatedImage
 from reconciler.model.observed import NodeObservation
-from reconciler.plan.expect import expectation_for, to_boot_clock
+from reconciler.model.phase import Phase
+from reconciler.plan.expect import assigned_image, expectation_for, to_boot_clock
 from tests.support.sites import EnclaveShape, site
 from tests.support.stages import BLUE, BOOT_S, Stage, at_stage, with_head
 
@@ -101,3 +103,26 @@ def test_evidence_is_held_against_the_roots_intermediates_and_lists_of_the_desir
         (b"intermediate",),
         (b"list",),
     )
+
+
+def test_a_member_is_held_against_the_image_that_it_was_assigned_while_that_is_known() -> None:
+    desired, seen = _pair(Stage.MEMBER)
+    old = desired.images["worker"]
+    former = {old.spec.digest: DatedImage(commit=desired.commit, name="worker", image=old)}
+    rebuilt = replace(site(nodes=2, enclaves=[BLUE], revision=1, measured="rebuilt"), former_images=former)
+    expected = expectation_for(rebuilt, seen)
+    assert expected is not None
+    assert expected.measurements == old.spec.measurements
+    assert assigned_image(rebuilt, seen) == former[old.spec.digest]
+    assert assigned_image(desired, seen) == DatedImage(commit=desired.commit, name="worker", image=old)
+    for other in (
+        replace(seen, assignment=None),
+        with_head(seen, phase=Phase.AIRLOCK),
+        with_head(seen, attempt="another"),
+        with_head(seen, image="sha256:" + "0" * 64),
+        replace(seen, head=None),
+    ):
+        assert assigned_image(rebuilt, other) is None
+        assert expectation_for(rebuilt, other) is None
+    assert assigned_image(replace(rebuilt, former_images={}), seen) is None
+    assert assigned_image(replace(rebuilt, enclaves={}), seen) is None

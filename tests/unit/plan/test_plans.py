@@ -244,3 +244,15 @@ def test_a_cleared_node_is_returned_to_the_pool_before_it_joins() -> None:
     made = runner.draft().plan
     assert _ids(made)[:3] == ["return-to-pool/n1", "enter-airlock/n1", "assign-image/n1"]
     assert made.actions[0].why == "a commit cleared its rejection"
+
+
+def test_a_member_that_lost_its_power_under_a_freeze_is_secured_and_keeps_its_place() -> None:
+    draft = at_stage(Stage.MEMBER).draft()
+    off = replace(draft.observed.nodes["n1"], power=PowerState.OFF)
+    draft = replace(draft, observed=replace(draft.observed, nodes={**draft.observed.nodes, "n1": off}))
+    made = _plan(draft, desired=site(nodes=2, enclaves=[BLUE], freeze="a fair"))
+    assert _ids(made) == ["park/n1", "withdraw/n1"]
+    assert made.actions[0].why == "it cannot be proven where it is, and may not start over yet"
+    held = {"subject": "node/n1", "due": "to start over in enclave blue", "why": "the repository is frozen: a fair"}
+    assert made.to_json()["held"] == [held]
+    assert made.problems == ()
