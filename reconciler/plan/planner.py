@@ -10,6 +10,7 @@ from reconciler.attest.verdict import Verdict
 from reconciler.keys.rotation import due_rotations
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState
+from reconciler.model.phase import Phase
 from reconciler.plan.actions import Action, PowerOff, RecordEvidence, ReleaseKeys, ReturnToPool, RotateKey
 from reconciler.plan.assign import Assignments
 from reconciler.plan.course import Course, Expel, Join, Prove, Rest, Secure, Serve, decide
@@ -41,7 +42,7 @@ def plan(
     """
     memory = PlanMemory() if memory is None else memory
     assignments = memory.begin(desired, observed=observed, verdicts=verdicts)
-    scenes: Mapping[str, Scene] = {
+    astir = {
         name: Scene(
             name=name,
             wanted=assignments.enclave_of.get(name),
@@ -53,11 +54,11 @@ def plan(
         )
         for name in memory.astir()
     }
-    decided = {name: decide(scene) for name, scene in scenes.items()}
-    memory.settle(scenes, decided)
+    decided = {name: decide(scene) for name, scene in astir.items()}
+    memory.settle(astir, decided)
     # From here on ``scenes`` and ``courses`` are those of nodes that do not rest; the memory has what was decided, not
     # what guards make of it.
-    guarded = hold(decided, scenes=scenes, desired=desired, now=now)
+    guarded = hold(decided, scenes=astir, desired=desired, now=now)
     scenes, courses = guarded.scenes, guarded.courses
     rotations = _rotations(scenes, courses, observed, resting=memory.resting.keys)
     versions = dict(observed.key_versions) | {name: past + 1 for name, past in rotations.items()}

@@ -16,7 +16,7 @@ from reconciler.errors.taxonomy import InputError, RingfenceError, cut
 from reconciler.repo import layout
 from reconciler.repo.approvals import APPROVALS, approval_name, read_approvals
 from reconciler.repo.basis import Basis, read_basis
-from reconciler.repo.checks import signed_commit
+from reconciler.repo.commit_checks import signed_commit
 from reconciler.repo.commits import CommitObject, read_commits
 from reconciler.repo.git import Git, Signature, check_id
 from reconciler.repo.keyring import Keyring

@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from reconciler.errors.taxonomy import TrustError
 from reconciler.repo import refusals as say
 from reconciler.repo.basis import Basis, read_basis
-from reconciler.repo.checks import Checks, Step
+from reconciler.repo.commit_checks import Checks, Step
 from reconciler.repo.commits import read_commits
 from reconciler.repo.confirmations import check_confirmations
 from reconciler.repo.git import Change, Git, Signature
