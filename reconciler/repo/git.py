@@ -65,6 +65,11 @@ class Change:
     mode: str
     object_id: str = ""
 
+    @property
+    def has_content(self) -> bool:
+        """Return whether there is a file at the path now: neither nothing nor a submodule."""
+        return self.mode not in {"000000", "160000"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ref:
