@@ -22,15 +22,15 @@ from reconciler.repo.windows import TOLERANCE_S
 
 _MANY = 20
 _AT_ONCE = 200
-_SUBMODULE = "160000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One commit of the walk: what it changes, and whether it was trusted before."""
+    """One commit of the walk: what it changes, what of that is not there, and whether it was trusted before."""
 
     commit: CommitObject
     changes: tuple[Change, ...]
+    lacking: tuple[bytes, ...]
     parent_made: int | None
     is_recorded: bool
 
@@ -119,7 +119,10 @@ class Checks:
                 refusals.append(say.path_refused(commit.commit, path, problem))
             elif not may_change(path, signers={signer}, rules=rules):
                 left.append((path, change))
-        refusals += self._check_contents(step)
+        refusals += [
+            say.incomplete(commit.commit, f"lacks the content of {path.decode('utf-8', 'backslashreplace')}")
+            for path in step.lacking
+        ]
         if not left:
             return refusals
         taken = taken_over(self._git, commit, changes=[change for _, change in left], sides=sides) if sides else {}
@@ -137,16 +140,6 @@ class Checks:
                     )
                 )
         return refusals
-
-    def _check_contents(self, step: Step) -> list[TrustError]:
-        wanted = {change.object_id: change.path for change in step.changes if change.object_id.strip("0")}
-        links = {change.object_id for change in step.changes if change.mode == "160000"}
-        held = self._git.sizes(wanted)
-        return [
-            say.incomplete(step.commit.commit, f"lacks the content of {path.decode('utf-8', 'backslashreplace')}")
-            for object_id, path in wanted.items()
-            if object_id not in held and object_id not in links
-        ]
 
     def _approvals(
         self, step: Step, *, sides: Sequence[CommitObject], taken: dict[bytes, str], basis: Basis

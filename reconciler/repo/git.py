@@ -26,10 +26,12 @@ _BRANCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}(/[A-Za-z0-9][A-Za-z0-9._-
 _GOOD = re.compile(r'Good "git" signature for (?P<principal>\S+) with \S+ key (?P<fingerprint>SHA256:\S+)')
 _LACKING = re.compile(
     r"(?i)could not read|unable to read|failed to traverse|bad (?:object|tree|revision)|not a valid (?:commit|object)|"
-    r"could not parse|unable to parse|missing (?:blob|tree|commit)"
+    r"could not parse|unable to parse|missing (?:blob|tree|commit)|"
+    r"empty filename in tree|malformed mode in tree|too-short tree"
 )
 
 _SETTINGS = {
+    "advice.graftFileDeprecated": "false",
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
     "core.quotePath": "false",
@@ -62,6 +64,11 @@ class Change:
     path: bytes
     mode: str
     object_id: str = ""
+
+    @property
+    def has_content(self) -> bool:
+        """Return whether there is a file at the path now: neither nothing nor a submodule."""
+        return self.mode not in {"000000", "160000"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,7 +357,9 @@ class Git:
             return InputError(subject, "belongs to somebody else", reason="NotOurRepository", hint=hint)
         if _LACKING.search(errors):
             hint = "fetch the history whole (git fetch --unshallow), then look with: git fsck"
-            return TrustError(subject, f"lacks an object: {cut(errors)}", reason="ObjectMissing", hint=hint)
+            return TrustError(
+                subject, f"lacks an object, or one is broken: {cut(errors)}", reason="ObjectMissing", hint=hint
+            )
         if ".lock'" in errors and "File exists" in errors:
             hint = "if no git runs in it, delete the lock file that git names"
             return TransientError(subject, f"is locked: {cut(errors)}", reason="GitLocked", hint=hint)

@@ -37,7 +37,7 @@ no-autostart
 no-auto-key-retrieve
 no-auto-key-import
 disable-dirmngr
-trust-model always
+no-auto-check-trustdb
 weak-digest SHA1
 """
 

@@ -60,10 +60,11 @@ def _recorded_beyond(git: Git, trusted: str) -> str | None:
     if basis is None or tip is None:
         return None
     signers = evidence_signers(basis)
+    known = {commit for commit, _ in git.first_parents(trusted, past=None)}
     is_foreign = git.verify_commit(tip, allowed=signers) is None
     for record in _records(git, tip) if is_foreign else (tip,):
         claimed = _claimed(git, record)
-        if claimed is None or (git.sizes([claimed]) and git.is_ancestor(claimed, of=trusted)):
+        if claimed is None or claimed in known:
             continue
         if record == tip or git.verify_commit(record, allowed=signers):
             return claimed

@@ -137,4 +137,4 @@ def unreadable(commit: str, finding: Finding) -> TrustError:
     """Return why a commit after which nothing could be judged is refused."""
     message = f"{finding.place}: {finding.message}; with that no later commit could be judged"
     reason = finding.code if finding.code == "GpgMissing" else "TrustRootBroken"
-    return refusal(commit, message, reason=reason, hint=finding.hint)
+    return refusal(commit, message, reason=reason, hint=finding.hint or f"mend {finding.path} in the same commit")

@@ -181,6 +181,8 @@ class _Walk:
         changes: dict[str, list[Change]] = {}
         for commit, change in self._git.changes_between((commit, own[0] if own else None) for commit, own in part):
             changes.setdefault(commit, []).append(change)
+        contents = {change.object_id for every in changes.values() for change in every if change.has_content}
+        held = self._git.sizes(contents)
         recorded = self._recorded_in(chain)
         steps: list[Step] = []
         made = objects[parents[0]].made if parents else None
@@ -194,6 +196,7 @@ class _Walk:
             step = Step(
                 commit=found,
                 changes=tuple(changes.get(commit, ())),
+                lacking=tuple(c.path for c in changes.get(commit, ()) if c.has_content and c.object_id not in held),
                 parent_made=made,
                 is_recorded=commit in recorded,
             )

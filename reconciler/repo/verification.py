@@ -26,7 +26,7 @@ from reconciler.repo.gpg import make_home, read_doubt, read_status, set_time
 from reconciler.repo.keyring import Keyring
 
 _GOOD = re.compile(r'Good "git" signature for (?P<principal>\S+) with \S+ key (?P<fingerprint>SHA256:\S+)')
-_AT_ONCE = 200
+_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

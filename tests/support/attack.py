@@ -14,13 +14,17 @@ Build = Callable[[AttackRepo], str]
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """``build`` makes a head; ``layer`` refuses it for ``reason``, with ``message`` in its words."""
+    """``build`` makes a head; ``layer`` refuses it for ``reason``, with ``message`` in its words.
+
+    ``is_blinding``: with nothing on record, nothing can be followed.
+    """
 
     name: str
     build: Build
     reason: str
     message: str = ""
     layer: Literal["trust", "documents"] = "trust"
+    is_blinding: bool = False
 
 
 def by(signer: str | None, files: Mapping[str | bytes, Content]) -> Build:

@@ -164,6 +164,15 @@ def approval(commit: str, principal: str) -> str:
     return f"approve/{commit[:12]}/{principal}"
 
 
+def make_template(folder: Path) -> Iterator[AttackRepo]:
+    """Yield a repository to be copied for each test; its keys' agents end with it."""
+    keys = GpgKeys(folder / "gpg")
+    repo = AttackRepo(folder, gpg=keys)
+    repo.prepare()
+    yield repo
+    keys.close()
+
+
 def copy_of(template: AttackRepo, folder: Path) -> AttackRepo:
     """Return the same repository, at ``folder``, with the same keys."""
     made = object.__new__(AttackRepo)

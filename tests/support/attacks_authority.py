@@ -16,9 +16,11 @@ from tests.support.attackrepo import (
     rules_yaml,
     tenant,
 )
+from tests.support.documents import FILES
 from tests.support.gpgkeys import PAST
 
-EVIL = b"evil"
+EVIL = FILES[NODE] + b"# evil\n"
+MORE = FILES[NODE] + b"# more\n"
 
 
 def let_in(repo: AttackRepo) -> str:
@@ -60,7 +62,7 @@ def threshold_lowered_and_used(repo: AttackRepo) -> str:
 def two_lines(repo: AttackRepo, *, side: str | None = "bob") -> tuple[str, str]:
     """Return a trusted commit by alice and a side commit, both on top of the base."""
     branch = repo.commit({TENANT: tenant(5)}, signer=side, parents=[repo.base])
-    main = repo.advance(repo.commit({NODE: EVIL}, signer="alice", parents=[repo.base]))
+    main = repo.advance(repo.commit({NODE: MORE}, signer="alice", parents=[repo.base]))
     return main, branch
 
 
@@ -86,9 +88,8 @@ def merge_that_makes_executable(repo: AttackRepo) -> str:
 
 def silent_revert(repo: AttackRepo) -> str:
     """Bob's side never touched the node; the merge takes alice's change of it back."""
-    first = repo.git("cat-file", "blob", f"{repo.base}:{NODE}").encode() + b"\n"
     main, side = two_lines(repo)
-    return repo.commit({TENANT: tenant(5), NODE: first}, signer="dave", parents=[main, side])
+    return repo.commit({TENANT: tenant(5), NODE: FILES[NODE]}, signer="dave", parents=[main, side])
 
 
 def conflict_decided_by_an_outsider(repo: AttackRepo) -> str:
@@ -102,7 +103,7 @@ def decided_on_the_side(repo: AttackRepo) -> str:
     one = repo.commit({TENANT: tenant(9)}, signer="bob", parents=[repo.base])
     two = repo.commit({TENANT: tenant(5)}, signer="bob", parents=[one])
     picked = repo.commit({TENANT: tenant(9)}, signer="dave", parents=[two, one])
-    main = repo.advance(repo.commit({NODE: EVIL}, signer="alice", parents=[repo.base]))
+    main = repo.advance(repo.commit({NODE: MORE}, signer="alice", parents=[repo.base]))
     return repo.commit({TENANT: tenant(9)}, signer="dave", parents=[main, picked])
 
 
@@ -193,7 +194,7 @@ STRANGERS = (
     Attack("a GPG signer's path of somebody else", by("gina", {NODE: EVIL}), "PathNotAuthorised", "gina may not"),
     Attack("deletes what is somebody else's", by("bob", {NODE: None}), "PathNotAuthorised", NODE),
     Attack("a rule for oneself", by("bob", {REPOSITORY: rules_yaml(owner="bob"), NODE: EVIL}), "PathNotAuthorised"),
-    Attack("a rule for oneself on the side", granted_on_the_side, "PathNotAuthorised", f"may not change {NODE}"),
+    Attack("a rule for oneself on the side", granted_on_the_side, "PathNotAuthorised", REPOSITORY),
     Attack("a rule dropped on the side", granted_and_dropped_on_the_side, "PathNotAuthorised", f"change {NODE}"),
     Attack("a rule for oneself in a merge", granted_in_the_merge, "PathNotAuthorised", REPOSITORY),
     Attack("a path that no rule covers", by("alice", {"elsewhere/x": b"1"}), "PathNotAuthorised", "elsewhere"),

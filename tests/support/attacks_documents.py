@@ -11,10 +11,9 @@ _NODE = FILES[NODE]
 
 def bomb(levels: int = 9) -> bytes:
     """Return anchors that stand for ten to the power of ``levels`` values."""
-    lines = [b"a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    for level in range(1, levels):
-        lines.append(b"a%d: &a%d [%s]" % (level, level, b", ".join([b"*a%d" % (level - 1)] * 10)))
-    return b"\n".join(lines)
+    first = b"a0: &a0 [x, x, x, x, x, x, x, x, x, x]"
+    more = (b"a%d: &a%d [%s]" % (n, n, b", ".join([b"*a%d" % (n - 1)] * 10)) for n in range(1, levels))
+    return b"\n".join([first, *more])
 
 
 def nested(levels: int = 50_000) -> bytes:
@@ -46,9 +45,9 @@ ATTACKS = (
     documents("half a character", _NODE.replace(b"zone: east", b'zone: "\\ud800"'), "NotText"),
     documents("a number without end", _NODE.replace(b"vlan: 101", b"vlan: " + b"1" * 5000), "NumberTooLong"),
     documents("a list as a key", b"? [a, b]\n: c\n", "KeyNotText"),
-    documents("a document that is not there", b"", "ZoneMissing", path="site/zones/east.yaml"),
+    documents("a document that is not there", b"", "NoDocument", path="site/zones/east.yaml"),
     documents("an unknown field", tenant(4) + b"extra: 1\n", "UnknownField", path=TENANT),
     documents("another kind in this place", FILES["images/worker.yaml"], "WrongPlace", path=NODE),
-    documents("a node of this name elsewhere", _NODE, "NameMismatch", path="site/nodes/n9.yaml"),
+    documents("a node of this name elsewhere", _NODE, "DuplicateName", path="site/nodes/n9.yaml"),
     documents("a document where nothing reads it", _NODE, "StrayFile", path="site/n9.yaml"),
 )

@@ -131,7 +131,7 @@ def path(name: str, at: str | bytes, message: str, content: Content = b"1") -> A
 COMMITS = (
     Attack("a replacement object", replaced, "UnsignedCommit"),
     Attack("a graft", grafted, "HistoryForked"),
-    Attack("a shallow file", cut_off, "HistoryForked"),
+    Attack("a shallow file", cut_off, "HistoryForked", is_blinding=True),
     Attack("a verifier that lies", liar, "UnsignedCommit"),
     Attack("a signature of another commit", transplanted, "UnknownSigner"),
     Attack("a commit altered after it was signed", rewritten(b"test@", b"evil@"), "UnknownSigner"),
@@ -158,7 +158,7 @@ COMMITS = (
         "a NUL in the message", rewritten(b"\n\ntest", b"\n\nte\0st", signer=None), "CommitMalformed", "as git writes"
     ),
     Attack("a message of eight million letters", enormous, "CommitMalformed", "larger than"),
-    Attack("a parent that is missing", without_parent, "ObjectMissing"),
+    Attack("a parent that is missing", without_parent, "ObjectMissing", is_blinding=True),
     Attack("a tree that is missing", without_tree, "ObjectMissing"),
     Attack("a content that is missing", without_content, "ObjectMissing", "site/nodes/n3.yaml"),
 )
@@ -184,7 +184,7 @@ PATHS = (
     Attack("a segment that leads nowhere", named(b"."), "PathRefused", "leads elsewhere"),
     Attack("a repository in the repository", named(b".git"), "PathRefused", "leads elsewhere"),
     Attack("a repository in capitals", named(b".GIT"), "PathRefused", "leads elsewhere"),
-    Attack("a segment without a name", named(b""), "PathRefused", "leads elsewhere"),
+    Attack("a segment without a name", named(b""), "ObjectMissing", "or one is broken"),
 )
 
 
@@ -193,12 +193,17 @@ def roots(name: str, files: dict[str | bytes, Content], message: str) -> Attack:
 
 
 def signers(name: str, line: bytes, message: str) -> Attack:
-    build: Build = lambda repo: by("alice", {SIGNERS: repo.signers(line)})(repo)  # noqa: E731 - needs the repository
+    def build(repo: AttackRepo) -> str:
+        return repo.commit({SIGNERS: repo.signers(line)}, signer="alice", parents=[repo.base])
+
     return Attack(name, build, "TrustRootBroken", message)
 
 
 def windowed(name: str, options: str, message: str) -> Attack:
-    build: Build = lambda repo: by("alice", {SIGNERS: repo.signers(repo.line("mallory", options=options))})(repo)  # noqa: E731 - needs the repository
+    def build(repo: AttackRepo) -> str:
+        line = repo.line("mallory", options=options)
+        return repo.commit({SIGNERS: repo.signers(line)}, signer="alice", parents=[repo.base])
+
     return Attack(name, build, "TrustRootBroken", message)
 
 
@@ -218,6 +223,7 @@ def gpg(name: str, content: str, at: str = "trust/gpg/new.asc", message: str = "
     return Attack(name, build, "TrustRootBroken", message)
 
 
+PINNED = ("trust/gpg/gina.asc", "trust/gpg/erin.asc", "trust/gpg/rita.asc")
 _KEY = b"AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 
 ROOTS = (
@@ -232,9 +238,7 @@ ROOTS = (
     roots("rules for somebody unknown", {REPOSITORY: rules_yaml(owner="nobody")}, "changed by nobody any more"),
     Attack(
         "signers emptied",
-        lambda repo: by(
-            "alice", {SIGNERS: b"# none\n", **{f"trust/gpg/{name}.asc": None for name in ("gina", "erin", "rita")}}
-        )(repo),
+        by("alice", {SIGNERS: b"# none\n", **dict.fromkeys(PINNED)}),
         "TrustRootBroken",
         "names nobody",
     ),
@@ -263,8 +267,8 @@ ROOTS = (
     gpg(
         "a GPG key of no signer",
         "good",
-        at="trust/gpg/+@+@@..asc@.asc".replace("+@+@@..asc@", "a,b"),
-        message="not used",
+        at=f"trust/gpg/{'x' * 129}.asc",
+        message="not named after a signer",
     ),
 )
 
