@@ -98,13 +98,21 @@ def reconcile(
 
 def _stage(workshop: Workshop, watcher: Watcher) -> Stage:
     from reconciler.daemon.loop import Stage
+    from reconciler.daemon.recorder import Recorder
 
     def refresh() -> Sight:
         sight = workshop.source.refresh()
         workshop.source.ledger.set_trusted(sight.desired.commit)
         return sight
 
-    return Stage(refresh=refresh, engine_for=workshop.engine_for, wakes=workshop.desk, watcher=watcher)
+    recorder = Recorder(lambda: workshop.source.ledger)
+    return Stage(
+        refresh=refresh,
+        engine_for=workshop.engine_for,
+        wakes=workshop.desk,
+        watcher=watcher,
+        record=recorder.note,
+    )
 
 
 def _closing(result: Result) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -15,6 +14,7 @@ from reconciler.model.phase import Phase
 from reconciler.plan.actions import Action, Park, Port, PowerOff, RecordEvidence, ReleaseKeys, ReturnToPool, RotateKey
 from reconciler.plan.assign import assign_nodes
 from reconciler.plan.course import Course, Expel, Join, Prove, Rest, Serve, decide
+from reconciler.plan.fingerprint import fingerprint
 from reconciler.plan.graph import in_order
 from reconciler.plan.plan import Drift, Plan, Problem
 from reconciler.plan.scene import Scene
@@ -61,12 +61,6 @@ def plan(desired: DesiredState, *, observed: ObservedState, verdicts: Mapping[st
         drift=tuple(drift for scene in scenes.values() for drift in _drift(scene)),
         problems=tuple(problems),
     )
-
-
-def fingerprint(observed: ObservedState) -> str:
-    """Return a SHA-256 over the observed facts; the time of observation is not one of them."""
-    facts = (observed.nodes, observed.spare_ports, observed.former, observed.key_versions)
-    return hashlib.sha256(repr([sorted(fact.items()) for fact in facts]).encode("utf-8")).hexdigest()
 
 
 def _rotations(scenes: Mapping[str, Scene], courses: Mapping[str, Course], observed: ObservedState) -> dict[str, int]:

@@ -12,8 +12,9 @@ from reconciler.execute.passes import Draft
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import UNKNOWN_PORT, PowerState
 from reconciler.plan.actions import Action, RecordEvidence, ReleaseKeys
+from reconciler.plan.fingerprint import fingerprint
 from reconciler.plan.plan import Plan
-from reconciler.plan.planner import fingerprint, plan
+from reconciler.plan.planner import plan
 from tests.support.sites import EnclaveShape, NodeShape, site
 from tests.support.softtpm import Lie
 from tests.support.stages import BLUE, BOOT_S, Stage, at_stage, verdicts_of
