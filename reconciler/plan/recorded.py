@@ -75,9 +75,7 @@ def parse_recorded(content: bytes) -> RecordedObservation:
         raise TrustError("observation.json", message, reason="ObservationMalformed", hint=hint) from None
 
 
-def observed_from(
-    recorded: RecordedObservation, *, desired: DesiredState, heads: Mapping[str, Head]
-) -> ObservedState:
+def observed_from(recorded: RecordedObservation, *, desired: DesiredState, heads: Mapping[str, Head]) -> ObservedState:
     """Return ``recorded`` as an observation of what ``desired`` names, with the ``heads`` of the evidence branch."""
 
     def port(switch: str, name: str) -> PortState:
