@@ -92,20 +92,18 @@ def enclave_of(head: Head | None) -> str | None:
 
 def _turn(seen: NodeObservation, *, wanted: str | None, verbs: set[str]) -> Turn | None:
     before = enclave_of(seen.head)
-    is_member = seen.head is not None and seen.head.phase is Phase.ENCLAVE
+    found: Turn | None
     if "record-rejection" in verbs:
-        return Turn.EXPELLED
-    if before is None and wanted is None:
-        return Turn.RESTS if verbs else None
-    if before is None:
-        return Turn.JOINS
-    if wanted is None:
-        return Turn.LEAVES
-    if wanted != before:
-        return Turn.MOVES
-    if is_member:
-        return Turn.RESTARTS if "power-on" in verbs else None
-    return Turn.JOINS if verbs else None
+        found = Turn.EXPELLED
+    elif before is None:
+        found = Turn.JOINS if wanted else Turn.RESTS if verbs else None
+    elif wanted != before:
+        found = Turn.MOVES if wanted else Turn.LEAVES
+    elif seen.head is not None and seen.head.phase is Phase.ENCLAVE:
+        found = Turn.RESTARTS if "power-on" in verbs else None
+    else:
+        found = Turn.JOINS if verbs else None
+    return found
 
 
 def _node_turn(
