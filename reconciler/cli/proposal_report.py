@@ -84,8 +84,8 @@ def _verb(turn: Turn, number: int) -> str:
 
 
 def _summary(p: Proposal) -> tuple[str, ...]:
-    seen = "as seen now" if p.is_live else as_seen(p.observed_at, now=p.now)
-    when = "Nothing was ever seen of this site." if p.is_blind else f"The site {seen}."
+    seen = "as seen just now" if p.is_live else as_seen(p.observed_at, now=p.now)
+    when = "Nothing was ever seen of this site." if p.is_blind else f"Planned for the site {seen}."
     pending = len(p.change.pending.nodes)
     also = f" {_nodes(pending)} more {'has' if pending == 1 else 'have'} steps pending already." if pending else ""
     return (f"**{headline(p)}**{also}", when)
@@ -121,11 +121,15 @@ def _node_row(turn: NodeTurn) -> tuple[str, ...]:
     return (turn.node, turn.turn.value, turn.before or "pool", turn.after or "pool", vlan, reboots, turn.held)
 
 
-_KEY_COLUMNS = ("key", "what", "knew the old one", "gets it")
+_KEY_COLUMNS = ("key", "what", "knew it", "shut out", "gets it")
 
 
 def _key_rows(turns: Turns) -> tuple[tuple[str, ...], ...]:
-    return tuple((key.key, _key_what(key), _names(key.knew) or "-", _names(key.gets) or "-") for key in _keys(turns))
+    rows = []
+    for key in _keys(turns):
+        out = set(key.knew) - set(key.gets) if key.past is not None else ()
+        rows.append((key.key, _key_what(key), *(_names(names) or "-" for names in (key.knew, out, key.gets))))
+    return tuple(rows)
 
 
 def _keys(turns: Turns) -> list[KeyTurn]:
@@ -246,7 +250,11 @@ def _span(seconds: float) -> str:
 
 
 def _step_rows(p: Proposal) -> tuple[tuple[str, ...], ...]:
-    return tuple((f"`{action.id}`", describe(action, p.head.desired)) for action in new_actions(p))
+    by_subject: dict[str, list[Action]] = {}
+    for action in new_actions(p):
+        by_subject.setdefault(action.subject, []).append(action)
+    actions = (action for _, group in sorted(by_subject.items()) for action in group)
+    return tuple((f"`{action.id}`", describe(action, p.head.desired)) for action in actions)
 
 
 def _graph_section(p: Proposal) -> Section:

@@ -21,7 +21,7 @@ _ROW_LIMITS = (500, 200, 80, 30, 10, 3)
 class Section:
     """A title, sentences, a table, and a diagram; each may be missing, and a section with nothing is left out.
 
-    ``long`` is how many lines the diagram stands for; ``is_aside`` folds the section whatever its length.
+    ``is_aside`` folds the section however short it is.
     """
 
     title: str
@@ -89,7 +89,9 @@ def _row(cells: Iterable[str]) -> str:
 
 def _safe(text: str) -> str:
     """Return ``text`` without HTML and on one line; words in backticks stay code."""
-    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace("\n", " ")
+    parts = printable(" ".join(text.split())).split("`")
+    parts[::2] = [part.replace("&", "&amp;").replace("<", "&lt;") for part in parts[::2]]
+    return "`".join(parts)
 
 
 def quoted(text: str) -> str:
@@ -101,16 +103,15 @@ def to_text(report: Report) -> str:
     """Return ``report`` for a terminal, whole."""
     lines = [report.title, *report.summary]
     for section in report.sections:
-        if section.is_empty():
-            continue
+        if not (section.lines or section.rows):
+            continue  # A diagram is for where it can be drawn; ``ringfence graph`` prints one.
         lines += ["", f"{section.title}:", *(f"  - {line}" for line in section.lines), *_text_table(section)]
-        lines += [f"  {line}" for line in section.diagram.splitlines()]
-    return "\n".join(printable(line.replace("`", "")) for line in lines)
+    return "\n".join(printable(line.replace("`", "").replace("**", "")) for line in lines)
 
 
 def _text_table(section: Section) -> list[str]:
     if not section.rows:
         return []
-    table = (section.columns, *section.rows)
+    table = [[cell.replace("`", "") for cell in row] for row in (section.columns, *section.rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(section.columns))]
     return ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in table]
