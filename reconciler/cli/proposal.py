@@ -11,7 +11,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.cli.outlooks import judge_changed, newest_accepted
@@ -25,8 +25,8 @@ from reconciler.model.record import Head
 from reconciler.model.recorded import RecordedObservation
 from reconciler.plan.plan import Plan
 from reconciler.plan.planner import plan
-from reconciler.plan.recorded import never_seen, observed_from
-from reconciler.plan.turns import Difference, Turns, difference, turns_of
+from reconciler.plan.recorded import moved_since, never_seen, observed_from
+from reconciler.plan.turns import Difference, Turn, Turns, difference, turns_of
 from reconciler.repo.desired import load_desired, load_signers
 from reconciler.repo.git import Git
 from reconciler.repo.revisions import commits_beyond, common_ancestor, merged, resolve
@@ -64,7 +64,8 @@ class Proposal:
     """A change, planned. ``head_commit`` is the branch's own; ``head`` is planned as merged, ``behind`` commits on.
 
     ``refusals`` are why the branch's commits would not be followed as they stand. ``is_live`` says that the
-    observation was made for this; ``is_blind`` that there is none. ``outlooks`` are the change's doing.
+    observation was made for this; ``is_blind`` that there is none. ``outlooks`` are the change's doing. ``unseen`` are
+    nodes that were never observed, ``moved`` those that were brought elsewhere since.
     """
 
     base: Side
@@ -76,6 +77,7 @@ class Proposal:
     change: Difference
     outlooks: tuple[Outlook, ...]
     unseen: tuple[str, ...]
+    moved: tuple[str, ...]
     medians: Mapping[str, float]
     samples: int
     observed_at: datetime
@@ -147,6 +149,7 @@ def propose(
         change=difference(sides[0].turns, sides[1].turns),
         outlooks=_outlooks(memory, heads=heads, base=base.desired, head=after),
         unseen=never_seen(recorded, desired=after),
+        moved=moved_since(recorded, heads=heads),
         medians={verb: duration.median_s for verb, duration in taken.items()},
         samples=max((duration.samples for duration in taken.values()), default=0),
         observed_at=recorded.observed_at,
@@ -162,7 +165,10 @@ def _side(
     observed = observed_from(recorded, desired=desired, heads=heads)
     made = plan(desired, observed=observed, verdicts={}, now=now)
     turns = turns_of(made, desired=desired, observed=observed)
-    return Side(name=name, desired=desired, observed=observed, plan=made, turns=turns)
+    # A machine that was never seen and that nobody wants is put to rest for want of knowledge: that is no news.
+    unseen = never_seen(recorded, desired=desired)
+    told = {node: turn for node, turn in turns.nodes.items() if turn.turn is not Turn.RESTS or node not in unseen}
+    return Side(name=name, desired=desired, observed=observed, plan=made, turns=replace(turns, nodes=told))
 
 
 def _refusals(git: Git, *, base: Base, head: str) -> tuple[TrustError, ...]:

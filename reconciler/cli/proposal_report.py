@@ -101,6 +101,8 @@ def _warnings(p: Proposal) -> Iterable[str]:
         yield "There is no recorded observation in this clone: is the evidence branch fetched?"
     elif not p.is_live and (warning := warning_of(p.observed_at, now=p.now)):
         yield warning[0].upper() + warning[1:]
+    if p.moved:
+        yield f"Brought somewhere else since the site was last seen, so this may be out of date: {_names(p.moved)}"
     if p.unseen and not p.is_blind:
         yield f"Not seen yet, so nothing is planned for {'it' if len(p.unseen) == 1 else 'them'}: {_names(p.unseen)}"
 

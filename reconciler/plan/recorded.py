@@ -125,3 +125,13 @@ def _assignment(node: str, served: RecordedAssignment | None) -> Assignment | No
 def never_seen(recorded: RecordedObservation, *, desired: DesiredState) -> tuple[str, ...]:
     """Return the nodes of ``desired`` that the record says nothing of: they are new in the inventory."""
     return tuple(sorted(desired.nodes.keys() - recorded.power.keys()))
+
+
+def moved_since(recorded: RecordedObservation, *, heads: Mapping[str, Head]) -> tuple[str, ...]:
+    """Return the nodes that were brought somewhere else after the observation, by their records."""
+    at = recorded.observed_at
+    return tuple(
+        name
+        for name, head in sorted(heads.items())
+        if any(moment is not None and moment > at for moment in (head.assigned_at, head.admitted_at))
+    )

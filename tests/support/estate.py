@@ -8,7 +8,9 @@ from run to run, because signatures do.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from tests.support.world import World
 
 OPERATOR = "operator@example.org"
 EVIDENCE = "ringfence@example.org"
+SIGNERS = "trust/allowed_signers"
 
 
 def documents_of(desired: DesiredState) -> dict[str, bytes]:
@@ -96,6 +99,20 @@ class Estate:
         self.repo.point(branch, made)
         return made
 
+    def become(self, branch: str, desired: DesiredState, *, signer: str | None = "alice") -> str:
+        """Commit on ``branch`` exactly the documents of ``desired``, beside the signers who are there."""
+        parent = self.git.head(branch) or self.git.head("main") or ""
+        kept = documents_of(desired)
+        gone = [entry.path for entry in self.git.files(parent) if entry.path.decode() not in {*kept, SIGNERS}]
+        return self.commit(branch, {**dict.fromkeys(gone), **kept}, signer=signer)
+
+    def copy(self, folder: Path) -> Estate:
+        """Return the same site with a copy of the repository in ``folder``."""
+        repo = copy(self.repo)
+        repo.path = folder / "state"
+        shutil.copytree(self.repo.path, repo.path)
+        return Estate(repo=repo, world=self.world, key=self.key)
+
     def settle(self, *, rounds: int = 12) -> Draft:
         """Make passes under ``main``, with time between them, and record everything; return the last draft."""
         desired = load_desired(read_commit(self.git, self.git.head("main") or ""))
@@ -125,7 +142,7 @@ def estate(folder: Path, *, desired: DesiredState) -> Estate:
     path.chmod(0o600)
     public = EVIDENCE_KEY.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     signers = f"{OPERATOR} {' '.join(repo.public('alice').split()[:2])}\n{EVIDENCE} {public}\n".encode()
-    root = repo.commit({**documents_of(desired), "trust/allowed_signers": signers}, signer="alice")
+    root = repo.commit({**documents_of(desired), SIGNERS: signers}, signer="alice")
     repo.point("main", root)
     made = load_desired(read_commit(Git(repo.path), root))
     return Estate(repo=repo, world=World(made), key=EvidenceKey(path))

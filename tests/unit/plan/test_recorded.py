@@ -15,7 +15,7 @@ from reconciler.model.record import Head
 from reconciler.model.recorded import RecordedObservation
 from reconciler.plan.fingerprint import fingerprint
 from reconciler.plan.planner import plan
-from reconciler.plan.recorded import never_seen, observed_from, parse_recorded, record_of
+from reconciler.plan.recorded import moved_since, never_seen, observed_from, parse_recorded, record_of
 from tests.support.sites import EnclaveShape, NodeShape, site
 from tests.support.stages import Stage, at_stage
 from tests.support.world import TRUNK
@@ -92,6 +92,14 @@ def test_a_smaller_inventory_leaves_ports_spare_and_nodes_behind() -> None:
     assert set(back.former) == {"n1"}
     assert back.spare_ports[("tor-1", "swp1")] == access(200)
     assert back.key_versions == {}
+
+
+def test_a_node_that_moved_after_it_was_seen_is_told() -> None:
+    draft = at_stage(Stage.MEMBER).draft()
+    recorded, heads = _recorded(draft), _heads(draft)
+    assert moved_since(recorded, heads=heads) == ()
+    before = recorded.model_copy(update={"observed_at": recorded.observed_at - timedelta(hours=1)})
+    assert moved_since(before, heads=heads) == ("n1",)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"version": 2}', b"\xff"])
