@@ -26,6 +26,7 @@ from tests.support.estate import Estate, documents_of, estate
 from tests.support.sites import EnclaveShape, site
 
 GOLDEN = Path(__file__).parent / "golden" / "proposal.md"
+PAGE = Path(__file__).parents[3] / "docs" / "pull-requests.md"
 BLUE = EnclaveShape(name="blue", count=2)
 GREEN = EnclaveShape(name="green", names=("n4",), keys=("disk",))
 BASE = site(nodes=5, enclaves=[BLUE, GREEN])
@@ -76,6 +77,8 @@ def test_a_proposal_as_markdown_is_as_it_was_looked_at(settled: Estate) -> None:
     _less_blue_and_another_image(settled)
     text = _normal(to_markdown(report_of(_proposal(settled))))
     assert text == GOLDEN.read_text()
+    shown = text.split("<details><summary>Steps", maxsplit=1)[0].rstrip()
+    assert f"```markdown\n{shown}\n```" in PAGE.read_text(), "the page shows another report"
 
 
 def test_what_the_change_does_is_told_from_what_is_pending(settled: Estate) -> None:
