@@ -10,10 +10,12 @@ Rules:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from reconciler.cli.archive import evidence_tip
 from reconciler.cli.outlooks import judge_changed, newest_accepted
 from reconciler.cli.remembered import Memory, nothing_seen, remember
 from reconciler.errors.taxonomy import InputError, RingfenceError, TrustError
@@ -28,7 +30,8 @@ from reconciler.plan.planner import plan
 from reconciler.plan.recorded import moved_since, never_seen, observed_from
 from reconciler.plan.turns import Difference, Turn, Turns, difference, turns_of
 from reconciler.repo.desired import load_desired, load_signers
-from reconciler.repo.git import Git
+from reconciler.repo.git import Git, check_id
+from reconciler.repo.ledger import TRUSTED_PATH
 from reconciler.repo.revisions import commits_beyond, common_ancestor, merged, resolve
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.snapshot import read_commit
@@ -106,19 +109,18 @@ def in_force(git: Git, name: str) -> Base:
 
 def _remembered_trust(git: Git, tip: str) -> str | None:
     """Return the commit that the record calls trusted, if it leads to ``tip`` and whom ``tip`` names signed that."""
-    from reconciler.cli.archive import evidence_tip
-    from reconciler.repo.ledger import GitLedger
-
     try:
         snapshot = read_commit(git, tip)
         spec = load_desired(snapshot).repository.spec.evidence
+        evidence = evidence_tip(git, spec.branch)
         signers = load_signers(snapshot, findings=[]).only(spec.signers)
-        if evidence_tip(git, spec.branch) is None:
+        if evidence is None or git.verify_commit(evidence, allowed=signers) is None:
             return None
-        found = GitLedger(git, branch=spec.branch, key=None, signers=signers).trusted()
-    except RingfenceError:
+        name = f"{evidence}:{TRUSTED_PATH}"
+        found = check_id(json.loads(git.objects([name])[name])["commit"])
+    except (RingfenceError, ValueError, KeyError, TypeError):
         return None  # Then the whole history is judged, from its root.
-    return found if found is not None and git.objects([found]) and git.is_ancestor(found, of=tip) else None
+    return found if git.objects([found]) and git.is_ancestor(found, of=tip) else None
 
 
 def propose(

@@ -51,12 +51,13 @@ class Recorder:
             return  # The next pass tries again; nothing is decided by this file.
 
     def _note(self, draft: Draft, outcomes: Mapping[str, Outcome]) -> None:
-        found = record_of(draft.observed, desired=draft.desired)
-        last = self._read()
-        is_old = last is None or found.observed_at - last.observed_at >= FRESH
+        last, at = self._read(), draft.observed.observed_at
+        is_old = last is None or at - last.observed_at >= FRESH
+        facts = (draft.plan.observation, draft.desired.commit)
+        differs = last is None or (last.fingerprint, last.commit) != facts
         has_moved = any(is_change(a) and isinstance(outcomes.get(a.id), Done) for a in draft.plan.actions)
-        differs = last is None or (last.fingerprint, last.commit) != (found.fingerprint, found.commit)
         if is_old or (differs and not has_moved):
+            found = record_of(draft.observed, desired=draft.desired)  # Not before it is needed: sites are large.
             self._ledger().set_observation(canonical_value(found))
             self._last = found
 

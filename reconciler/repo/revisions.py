@@ -58,6 +58,10 @@ def merged(git: Git, head: str, *, into: str) -> str:
     """
     if git.is_ancestor(into, of=head):
         return head
+    if common_ancestor(git, head, into) is None:
+        hint = "a shallow clone lacks it: git fetch --unshallow, or fetch-depth: 0 in a pipeline"
+        message = f"has no history in common with {into[:12]}"
+        raise InputError(f"commit {head[:12]}", message, reason="NoCommonHistory", hint=hint)
     try:
         tree = git.run("merge-tree", "--write-tree", "--no-messages", check_id(into), check_id(head))
         made = git.run(

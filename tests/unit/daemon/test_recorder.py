@@ -10,6 +10,7 @@ from reconciler.errors.taxonomy import TransientError
 from reconciler.execute.outcome import Done, Waiting
 from reconciler.execute.passes import Draft
 from reconciler.model.observed import PowerState
+from reconciler.plan.fingerprint import fingerprint
 from reconciler.plan.recorded import parse_recorded
 from tests.support.stages import Stage, at_stage
 
@@ -37,7 +38,8 @@ def _later(draft: Draft, seconds: float) -> Draft:
 
 def _changed(draft: Draft) -> Draft:
     nodes = {**draft.observed.nodes, "n2": replace(draft.observed.nodes["n2"], power=PowerState.UNKNOWN)}
-    return replace(draft, observed=replace(draft.observed, nodes=nodes))
+    observed = replace(draft.observed, nodes=nodes)
+    return replace(draft, observed=observed, plan=replace(draft.plan, observation=fingerprint(observed)))
 
 
 def test_an_idle_site_is_written_once_and_then_every_ten_minutes() -> None:

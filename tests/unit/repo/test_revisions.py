@@ -81,4 +81,8 @@ def test_what_does_not_merge_is_said(repo: GitRepo) -> None:
 
 def test_histories_that_have_nothing_in_common(repo: GitRepo) -> None:
     one, other = repo.begin(), repo.begin({"a": b"1"})
-    assert common_ancestor(Git(repo.path), one, other) is None
+    git = Git(repo.path)
+    assert common_ancestor(git, one, other) is None
+    with pytest.raises(InputError) as caught:
+        merged(git, one, into=other)
+    assert caught.value.reason == "NoCommonHistory"
