@@ -31,7 +31,8 @@ _EXITS = """\
 | exit | means |
 |---|---|
 | 0 | done, or nothing to do |
-| 1 | `reconcile` converged as far as it can be, and a problem is left; `lab probe` or `policy check` failed |
+| 1 | `reconcile` converged as far as it can be, and a problem is left; `lab probe` or `policy check` failed; \
+an error of `plan --detailed-exitcode` |
 | 2 | an `InputError`, or a command line that is not understood; `plan --detailed-exitcode`: there is something to do |
 | 3 | a `TrustError`; `audit` found a flaw; a check of `inspect` failed |
 | 4 | a `DeviceError` |

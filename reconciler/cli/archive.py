@@ -46,19 +46,24 @@ def read_records(git: Git, sight: Sight) -> tuple[list[Record], Mapping[str, str
     tip = evidence_tip(git, sight.desired.repository.spec.evidence.branch)
     if tip is None:
         return [], {}
+    records = records_on(git, EvidenceReader(git, commit=tip), desired=sight.desired)
+    nodes = sorted({record.node for record in records})
+    return records, {node: _last_commit(git, tip, node) for node in nodes}
+
+
+def records_on(git: Git, reader: EvidenceReader, *, desired: DesiredState) -> list[Record]:
+    """Return every record of ``reader`` that an evidence signer of ``desired`` signed, in chain order."""
     keys = evidence_keys(
-        read_commit(git, sight.desired.commit).files[ALLOWED_SIGNERS],
-        principals=sight.desired.repository.spec.evidence.signers,
+        read_commit(git, desired.commit).files[ALLOWED_SIGNERS], principals=desired.repository.spec.evidence.signers
     )
     records: list[Record] = []
-    for _, envelope in EvidenceReader(git, commit=tip).statements():
+    for _, envelope in reader.statements():
         try:
             records.append(parse_statement(open_envelope(envelope, keys=keys)).predicate)
         except RingfenceError:
             continue  # The audit is for finding these; here only what holds is shown.
     records.sort(key=lambda record: (record.node, record.sequence))
-    nodes = sorted({record.node for record in records})
-    return records, {node: _last_commit(git, tip, node) for node in nodes}
+    return records
 
 
 def _last_commit(git: Git, tip: str, node: str) -> str:

@@ -23,11 +23,11 @@ app = typer.Typer(
 
 
 def _assemble() -> None:
-    from reconciler.cli import evidence, holding, image, inspect, lab, operate, policy, repository, trust
+    from reconciler.cli import evidence, holding, image, inspect, lab, operate, planning, policy, repository, trust
 
     for name, group in (("lab", lab), ("image", image), ("inspect", inspect), ("policy", policy)):
         app.add_typer(group.app, name=name)
-    for module in (repository, operate, evidence, trust, holding):
+    for module in (repository, planning, operate, evidence, trust, holding):
         for command in module.COMMANDS:
             app.command()(command)
 

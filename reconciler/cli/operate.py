@@ -1,4 +1,4 @@
-"""The commands that look at the world and change it: plan, reconcile, run, status, serve."""
+"""The commands that look at the world and change it: reconcile, run, status, graph, serve."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,7 +39,8 @@ class Output(StrEnum):
     JSON = "json"
 
 
-def _open(repo: Path, settings: Path | None) -> Workshop:
+def open_workshop(repo: Path, settings: Path | None) -> Workshop:
+    """Open everything that looks at the site and changes it; to be closed by ``with``."""
     from reconciler.drivers.ipmi.pool import WorkerPool
 
     pool = WorkerPool()  # The workers start up while this process imports what it needs.
@@ -52,59 +54,49 @@ def _open(repo: Path, settings: Path | None) -> Workshop:
         raise
 
 
-def plan(
-    repo: Repository = Path(),
-    settings: SettingsFile = None,
-    output: Annotated[Form, typer.Option("--output", "-o")] = Form.TEXT,
-    detailed_exitcode: Annotated[bool, typer.Option(help="Exit with 2 if there is something to do.")] = False,
-) -> None:
-    """Show what reconcile would do. Nothing is touched."""
-    from reconciler.cli import render
-    from reconciler.cli.error_text import error_lines
-
-    with _open(repo, settings) as workshop:
-        sight = workshop.source.refresh()
-        draft = workshop.engine_for(sight).draft(sight.desired)
-    match output:
-        case Form.TEXT:
-            typer.echo(render.plan_text(draft.plan, draft.desired))
-        case Form.MARKDOWN:
-            typer.echo(render.plan_markdown(draft.plan, draft.desired))
-        case Form.JSON:
-            typer.echo(json.dumps(draft.plan.to_json(), indent=2))
-    for refusal in sight.refusals:
-        typer.echo("\n".join(error_lines(refusal)), err=True)
-    if sight.refusals:
-        raise typer.Exit(sight.refusals[0].exit_code)
-    if detailed_exitcode and not draft.plan.is_empty():
-        raise typer.Exit(2)
-
-
 def reconcile(
     repo: Repository = Path(),
     settings: SettingsFile = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for nodes.")] = 900.0,
+    pinned: Annotated[
+        Path | None, typer.Option("--plan", help="Carry out this plan (plan --out) and nothing else.")
+    ] = None,
 ) -> None:
-    """Make the world what the newest trusted commit asks for, then stop."""
+    """Make the world what the newest trusted commit asks for, then stop.
+
+    With --plan it refuses, before anything is done, if the commit or the site is not what the plan was made from.
+    """
     from reconciler.cli.render import Progress
     from reconciler.daemon.loop import converge
+    from reconciler.daemon.pinned import PinnedPasses, load_pin
 
     watcher = Progress()
-    with _open(repo, settings) as workshop:
-        result = converge(_stage(workshop, watcher), timeout_s=timeout)
+    pin = load_pin(pinned) if pinned is not None else None
+    with open_workshop(repo, settings) as workshop:
+        stage = _stage(workshop, watcher)
+        held = stage if pin is None else replace(stage, permit=PinnedPasses(pin).permit)
+        result = converge(held, timeout_s=timeout)
     watcher.pass_begins(result.sight, result.draft)
     raise typer.Exit(_closing(result))
 
 
 def _stage(workshop: Workshop, watcher: Watcher) -> Stage:
     from reconciler.daemon.loop import Stage
+    from reconciler.daemon.recorder import Recorder
 
     def refresh() -> Sight:
         sight = workshop.source.refresh()
         workshop.source.ledger.set_trusted(sight.desired.commit)
         return sight
 
-    return Stage(refresh=refresh, engine_for=workshop.engine_for, wakes=workshop.desk, watcher=watcher)
+    recorder = Recorder(lambda: workshop.source.ledger)
+    return Stage(
+        refresh=refresh,
+        engine_for=workshop.engine_for,
+        wakes=workshop.desk,
+        watcher=watcher,
+        record=recorder.note,
+    )
 
 
 def _closing(result: Result) -> int:
@@ -131,7 +123,7 @@ def run(repo: Repository = Path(), settings: SettingsFile = None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with _open(repo, settings) as workshop:
+    with open_workshop(repo, settings) as workshop:
         run_loop(_stage(workshop, Progress()), stop=stop)
     typer.echo("stopped")
 
@@ -152,7 +144,7 @@ def status(
     """Show every node: phase, enclave, power, port, and how long it took."""
     from reconciler.cli.status import rows, table
 
-    with _open(repo, settings) as workshop:
+    with open_workshop(repo, settings) as workshop:
         sight = workshop.source.refresh()
         found = rows(workshop, sight)
     typer.echo(json.dumps(found, indent=2) if output is Output.JSON else table(found))
@@ -162,10 +154,10 @@ def graph(repo: Repository = Path(), settings: SettingsFile = None) -> None:
     """Show the plan as a Mermaid flow chart."""
     from reconciler.plan.graph import to_mermaid
 
-    with _open(repo, settings) as workshop:
+    with open_workshop(repo, settings) as workshop:
         sight = workshop.source.refresh()
         draft = workshop.engine_for(sight).draft(sight.desired)
     typer.echo(to_mermaid(draft.plan.actions))
 
 
-COMMANDS: tuple[Callable[..., None], ...] = (plan, reconcile, run, status, graph, serve)
+COMMANDS: tuple[Callable[..., None], ...] = (reconcile, run, status, graph, serve)

@@ -76,13 +76,10 @@ def _place_of(file: Path, repo: Path, *, known: DesiredState) -> str:
 
 
 def _outlooks(git: Git, *, now: DesiredState, policy: str | None, everyone: bool) -> list[Outlook]:
-    from reconciler.cli.archive import evidence_tip, open_archive, read_heads, read_records
+    from reconciler.cli.archive import evidence_tip, open_archive, read_heads, records_on
+    from reconciler.cli.outlooks import judge_again, newest_accepted
     from reconciler.daemon.source import TrustedSource
     from reconciler.errors.taxonomy import InputError
-    from reconciler.evidence.audit import judged_under, read_evidence
-    from reconciler.evidence.rejudge import rejudge
-    from reconciler.model.phase import Phase
-    from reconciler.model.record import Event
     from reconciler.repo.reader import EvidenceReader
 
     sight = TrustedSource(git).refresh()
@@ -92,25 +89,15 @@ def _outlooks(git: Git, *, now: DesiredState, policy: str | None, everyone: bool
         raise InputError("policy check", "there is no evidence branch", reason="NoEvidence", hint=hint)
     reader = EvidenceReader(git, commit=tip)
     archive = open_archive(git, reader=reader, trusted=sight.desired.commit)
-    running = {node for node, head in read_heads(reader).items() if head.phase is Phase.ENCLAVE}
-    newest = {
-        record.node: record
-        for record in read_records(git, sight)[0]
-        if record.node in running
-        and record.event is Event.APPRAISED
-        and record.appraisal is not None
-        and record.appraisal.verdict["verdict"] == "accepted"
-    }
-    found = []
-    for node, record in sorted(newest.items()):
-        enclave = now.enclaves.get(record.enclave or "")
-        if policy and not everyone and (enclave is None or enclave.spec.policy != policy):
-            continue
-        if record.appraisal is not None:
-            raw = read_evidence(record.appraisal, blob=archive.blob)
-            then = judged_under(record, record.appraisal, desired=archive.desired)
-            found.append(rejudge(newest[node], evidence=raw, then=then, now=now, policy=policy if everyone else None))
-    return found
+    newest = newest_accepted(records_on(git, reader, desired=sight.desired), heads=read_heads(reader))
+    chosen = [
+        record
+        for record in newest
+        if not policy
+        or everyone
+        or ((enclave := now.enclaves.get(record.enclave or "")) is not None and enclave.spec.policy == policy)
+    ]
+    return [judge_again(record, archive=archive, now=now, policy=policy if everyone else None) for record in chosen]
 
 
 def _document(outlook: Outlook) -> dict[str, Any]:

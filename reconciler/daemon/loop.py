@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,14 +62,24 @@ class Watcher(Protocol):
         ...
 
 
+def _nothing(*_: object) -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What the loop works with; ``engine_for`` gives the engine for the state in force."""
+    """What the loop works with; ``engine_for`` gives the engine for the state in force.
+
+    ``permit`` raises if a draft may not be carried out, nor called the end of the work; ``record`` takes note of what
+    was seen, after each pass.
+    """
 
     refresh: Callable[[], Sight]
     engine_for: Callable[[Sight], Engine]
     wakes: Wakes
     watcher: Watcher
+    permit: Callable[[Draft], None] = _nothing
+    record: Callable[[Draft, Mapping[str, Outcome]], None] = _nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +101,14 @@ def converge(stage: Stage, *, timeout_s: float) -> Result:
         sight = stage.refresh()
         engine = stage.engine_for(sight)
         draft = engine.draft(sight.desired)
+        stage.permit(draft)
         if draft.plan.is_empty():
+            stage.record(draft, {})
             return Result(sight=sight, draft=draft)
         stage.watcher.pass_begins(sight, draft)
-        outcomes = engine.carry_out(draft, watch=stage.watcher.action).values()
+        ended = engine.carry_out(draft, watch=stage.watcher.action)
+        stage.record(draft, ended)
+        outcomes = ended.values()
         failures = tuple(outcome.error for outcome in outcomes if isinstance(outcome, Failed))
         tries = tries + 1 if failures else 0
         is_waiting = any(isinstance(outcome, Waiting) for outcome in outcomes)
@@ -137,9 +151,11 @@ def _one_pass(stage: Stage) -> tuple[float, bool]:
     interval_s = sight.desired.repository.spec.interval.total_seconds()
     if draft.plan.is_empty():
         engine.site.desk.publish(sight.desired.commit)
+        stage.record(draft, {})
         return interval_s, False
-    outcomes = engine.carry_out(draft, watch=stage.watcher.action).values()
-    is_waiting = any(isinstance(outcome, Failed | Waiting) for outcome in outcomes)
+    outcomes = engine.carry_out(draft, watch=stage.watcher.action)
+    stage.record(draft, outcomes)
+    is_waiting = any(isinstance(outcome, Failed | Waiting) for outcome in outcomes.values())
     return min(interval_s, _POLL_S) if is_waiting else interval_s, not is_waiting
 
 

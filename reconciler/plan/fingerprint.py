@@ -1,7 +1,9 @@
-"""The fingerprint of an observation: a SHA-256 over its facts, the same in every process that sees the same.
+"""The fingerprint of an observation: which facts a plan rests on, as one SHA-256, the same in every process.
 
-1. Every node has a digest of its own, over canonical JSON: mappings are sorted, times are in UTC, bytes in hexadecimal.
-2. The digests are hashed in order of the nodes' names, with the other facts after them.
+1. Power, ports, what is served, key versions and the standing of each node count. What a member does all day does not:
+   a fresh proof of the same boot moves nothing, so sessions, evidence, and times and clocks of a record are left out.
+2. Every node has a digest of its own, over canonical JSON; the digests are hashed in order of the nodes' names, with
+   the other facts after them.
 3. The time of observation is no fact. Since when somebody listens is none either.
 
 ``Fingerprints`` keeps the digests of nodes that are seen as before, by identity.
@@ -12,12 +14,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.model.base import Value
 from reconciler.model.observed import NodeObservation, ObservedState, PortState
+from reconciler.model.record import Head
 from reconciler.plan.changes import changed_keys
 
 
@@ -58,33 +58,28 @@ class Fingerprints:
             self._spare = observed.spare_ports
             ports = [[*at, state.mode.value, state.vlan] for at, state in sorted(observed.spare_ports.items())]
             self._spare_digest = _digest(ports)
-        rest = [_plain(observed.former), _plain(observed.key_versions)]
-        return hashlib.sha256(self._nodes + self._spare_digest + _digest(rest)).hexdigest()
+        former = {name: _standing(head) for name, head in observed.former.items()}
+        rest = _digest([former, dict(observed.key_versions)])
+        return hashlib.sha256(self._nodes + self._spare_digest + rest).hexdigest()
 
 
 def _node(seen: NodeObservation) -> list[Any]:
     ports = [[name, state.mode.value, state.vlan] for name, state in sorted(seen.ports.items())]
-    return [seen.node, seen.power.value, ports, _plain(seen.assignment), _plain(seen.session), _plain(seen.head)]
+    served = seen.assignment
+    return [
+        seen.node,
+        seen.power.value,
+        ports,
+        served and [served.enclave, served.image, list(served.pcrs), served.attempt],
+        seen.head and _standing(seen.head),
+    ]
+
+
+def _standing(head: Head) -> list[Any]:
+    """Return what a record says of a node that a proof does not change."""
+    is_confirmed = head.confirmed_at is not None
+    return [head.phase.value, head.enclave, head.attempt, head.image, head.rejection, is_confirmed, dict(head.keys)]
 
 
 def _digest(value: object) -> bytes:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).digest()
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401  # walks facts of any type
-    """Return ``value`` made of JSON types, equal for equal facts."""
-    if isinstance(value, Value):
-        value = {name: getattr(value, name) for name in type(value).model_fields}
-    elif is_dataclass(value):
-        value = {field.name: getattr(value, field.name) for field in fields(value)}
-    match value:
-        case None | str() | int():
-            return value
-        case bytes():
-            return value.hex()
-        case datetime():
-            return value.astimezone(UTC).isoformat()
-        case Mapping():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case _:
-            return [_plain(item) for item in value]

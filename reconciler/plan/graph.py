@@ -60,10 +60,12 @@ def to_mermaid(actions: Iterable[Action]) -> str:
     import networkx as nx
 
     graph = nx.transitive_reduction(to_graph(actions))
-    names = {id_: f"a{index}" for index, id_ in enumerate(graph)}
+    places = {id_: index for index, id_ in enumerate(graph)}
+    names = {id_: f"a{index}" for id_, index in places.items()}
+    edges = sorted(graph.edges, key=lambda edge: (places[edge[0]], places[edge[1]]))
     lines = ["flowchart LR"]
     lines += [f'    {names[id_]}["{id_.replace("/", " ")}"]' for id_ in graph]
-    lines += [f"    {names[before]} --> {names[after]}" for before, after in graph.edges]
+    lines += [f"    {names[before]} --> {names[after]}" for before, after in edges]
     return "\n".join(lines) + "\n"
 
 

@@ -32,6 +32,7 @@ from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
 
 TRUSTED_PATH = "trusted.json"
+OBSERVATION_PATH = "observation.json"
 WRITER = "ringfence <ringfence@localhost>"
 _OWN_PRINCIPAL = "ringfence@localhost"
 _STATEMENT = re.compile(r"statements/([A-Za-z0-9][A-Za-z0-9._-]{0,127}/){0,6}[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -106,6 +107,17 @@ class GitLedger:
         if self.trusted() != commit:
             content = canonical({"commit": check_id(commit)})
             self._submit(_Ticket(trusted=commit, files={TRUSTED_PATH: content}))
+
+    def observation(self) -> bytes | None:
+        """Return the recorded observation as it was written, None if there is none yet."""
+        with self._lock:
+            tip = self._sync()
+            name = f"{tip}:{OBSERVATION_PATH}"
+            return self._git.objects([name]).get(name) if tip else None
+
+    def set_observation(self, content: bytes) -> None:
+        """Record ``content`` as what was last seen, in place of what was recorded before."""
+        self._submit(_Ticket(files={OBSERVATION_PATH: content}))
 
     def _submit(self, ticket: _Ticket) -> str:
         if not ticket.files:
@@ -262,7 +274,8 @@ def _commit_bytes(tree: str, *, parent: str | None, tickets: Sequence[_Ticket]) 
     lines = [f"{entry.node}: {entry.head.phase} #{entry.head.sequence}" for entry in entries[:_MESSAGE_LINES]]
     lines += [f"and {len(entries) - _MESSAGE_LINES} more"] if len(entries) > _MESSAGE_LINES else []
     lines += [f"trust {commit}" for commit in trusted]
-    subject = f"evidence: {len(entries)} records" if entries else "evidence: trust"
+    what = "trust" if trusted else "observation"
+    subject = f"evidence: {len(entries)} records" if entries else f"evidence: {what}"
     now = int(time.time())
     headers = [f"tree {tree}", *([f"parent {parent}"] if parent else [])]
     headers += [f"author {WRITER} {now} +0000", f"committer {WRITER} {now} +0000"]

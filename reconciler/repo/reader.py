@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.repo.git import Git, TreeEntry, check_id
-from reconciler.repo.ledger import TRUSTED_PATH, blob_path
+from reconciler.repo.ledger import OBSERVATION_PATH, TRUSTED_PATH, blob_path
 from reconciler.repo.signers import AllowedSigners
 
 _BULK_BYTES = 256 << 20
-_REWRITTEN = ("nodes/", TRUSTED_PATH)
+_REWRITTEN = ("nodes/", TRUSTED_PATH, OBSERVATION_PATH)
 
 
 class EvidenceReader:
@@ -35,6 +35,10 @@ class EvidenceReader:
     def heads(self) -> Iterator[tuple[str, bytes]]:
         """Yield path and content of every head, by path."""
         return self._under("nodes/")
+
+    def observation(self) -> bytes | None:
+        """Return the recorded observation, None if there is none."""
+        return next((content for _, content in self._under(OBSERVATION_PATH)), None)
 
     def blob(self, digest: str) -> bytes | None:
         """Return the bytes whose bare SHA-256 is ``digest``, None if they are not there; TrustError if altered."""

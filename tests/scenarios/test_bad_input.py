@@ -88,7 +88,7 @@ def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:
 
 def test_a_command_that_needs_settings_says_so(tmp_path: Path) -> None:
     write(tmp_path, changed=N1, old="  zone: east", new="  zone: east")
-    done = ringfence("plan", "--repo", str(tmp_path), cwd=tmp_path)
+    done = ringfence("reconcile", "--repo", str(tmp_path), cwd=tmp_path)
     assert done.returncode == 2
     assert "error: settings" in done.stderr
     assert "hint: " in done.stderr

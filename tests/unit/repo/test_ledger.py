@@ -144,6 +144,19 @@ def test_trusted_commit_is_remembered_beside_the_records(repo: GitRepo) -> None:
     assert repo.git("rev-list", "--count", "evidence") == "2"
 
 
+def test_observation_is_rewritten_in_place_and_that_is_no_flaw(repo: GitRepo) -> None:
+    writer = ledger(repo)
+    assert writer.observation() is None
+    writer.append([entry("n1", 1)])
+    assert reader(repo).observation() is None
+    for content in (b'{"a":1}', b'{"a":2}'):
+        writer.set_observation(content)
+    assert ledger(repo).observation() == reader(repo).observation() == b'{"a":2}'
+    assert ledger(repo).heads() == {"n1": entry("n1", 1).head}
+    assert repo.git("log", "-1", "--format=%s", "evidence") == "evidence: observation"
+    assert reader(repo).check_history(signers=carol(repo)) == []
+
+
 def test_reader_without_a_key_sees_heads_and_writes_nothing(repo: GitRepo) -> None:
     ledger(repo).append([entry("n1", 1)])
     onlooker = ledger(repo, key=None, known=("carol",))
