@@ -62,7 +62,7 @@ def merge_document(content: bytes | None, document: Mapping[str, Plain]) -> byte
 
 
 def merged(old: Plain, new: Plain) -> Plain:
-    """Return ``old`` with ``new`` over it: mappings key by key, lists whole, their items by ``name`` where they have it."""
+    """Return ``old`` with ``new`` over it: mappings key by key, lists whole, items of the same ``name`` as one."""
     if isinstance(old, dict) and isinstance(new, dict):
         return {**old, **{key: merged(old[key], each) if key in old else each for key, each in new.items()}}
     if isinstance(old, list) and isinstance(new, list):
@@ -112,22 +112,27 @@ def _first_step(old: Plain, new: Plain, at: Location) -> _Step | None:
     if _key(old) == _key(new):
         return None
     if isinstance(old, dict) and isinstance(new, dict) and old and new:
-        added = next((name for name in new if name not in old), None)
-        if added is not None:
-            return "insert", (*at, added), new[added]
-        for name in new:
-            step = _first_step(old[name], new[name], (*at, name))
-            if step:
-                return step
-        return "delete", (*at, next(name for name in old if name not in new)), None
+        return _first_of_mapping(old, new, at)
     if isinstance(old, list) and isinstance(new, list) and old and new:
-        if len(old) < len(new):
-            return "append", at, new[len(old)]
-        for i, each in enumerate(new):
-            if _key(old[i]) != _key(each):
-                return ("delete", (*at, i), None) if len(old) > len(new) else _first_step(old[i], each, (*at, i))
-        return "delete", (*at, len(old) - 1), None
+        return _first_of_list(old, new, at)
     return "replace", at, new
+
+
+def _first_of_mapping(old: dict[str, Plain], new: dict[str, Plain], at: Location) -> _Step:
+    for name in new:
+        if name not in old:
+            return "insert", (*at, name), new[name]
+    steps = (_first_step(old[name], new[name], (*at, name)) for name in new)
+    gone = next((name for name in old if name not in new), "")
+    return next((step for step in steps if step), ("delete", (*at, gone), None))
+
+
+def _first_of_list(old: list[Plain], new: list[Plain], at: Location) -> _Step:
+    if len(old) < len(new):
+        return "append", at, new[len(old)]
+    i = next((i for i, each in enumerate(new) if _key(old[i]) != _key(each)), len(old) - 1)
+    step = _first_step(old[i], new[i], (*at, i)) if len(old) == len(new) else None
+    return step or ("delete", (*at, i), None)
 
 
 def _after(value: Plain, step: _Step) -> Plain:
@@ -184,10 +189,7 @@ def _quoted(value: Plain) -> Any:  # noqa: ANN401  # what ruamel's writer takes
 
 def _at(value: Plain, path: Location) -> Plain:
     for name in path:
-        if isinstance(value, dict) and isinstance(name, str):
-            value = value[name]
-        elif isinstance(value, list) and isinstance(name, int):
-            value = value[name]
+        value = value[name]  # type: ignore[index, call-overload]  # it was found by this path
     return value
 
 

@@ -22,7 +22,7 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _ORDER = ("apiVersion", "kind", "metadata", "spec")
 
 
-def scalar(value: bool | float | str | None, *, quote: str = "") -> str:
+def scalar(value: float | str | None, *, quote: str = "") -> str:
     """Return ``value`` as it is written; ``quote`` is the kind of quote that text had before, and is kept if it can."""
     if value is None:
         return "null"

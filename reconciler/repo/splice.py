@@ -79,7 +79,7 @@ class Splicer:
         _, key, node = members[index]
         first = key if key is not None else node
         start, end = first.start_mark.index, self._end(_Spot(node=node, key=key, in_flow=False))
-        if parent.flow_style:
+        if _is_flow(parent):
             return self._delete_in_brackets(members, index, start=start, end=end)
         if key is None:
             start = self._text.rfind("-", 0, start)
@@ -106,7 +106,7 @@ class Splicer:
     def _find(self, location: Location) -> _Spot:
         node, key, in_flow = self._root, None, False
         for name in location:
-            in_flow = in_flow or bool(node.flow_style)
+            in_flow = in_flow or _is_flow(node)
             found = [(key, value) for here, key, value in _members(node) if here == name]
             if not found:
                 raise CannotSpliceError
@@ -216,6 +216,10 @@ def _members(node: Node) -> list[tuple[str | int, Node | None, Node]]:
     if isinstance(node, SequenceNode):
         return [(i, None, value) for i, value in enumerate(node.value)]
     raise CannotSpliceError
+
+
+def _is_flow(node: Node) -> bool:
+    return isinstance(node, MappingNode | SequenceNode) and bool(node.flow_style)
 
 
 def _column(node: Node) -> int:
