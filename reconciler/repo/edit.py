@@ -119,9 +119,9 @@ def _first_step(old: Plain, new: Plain, at: Location) -> _Step | None:
 
 
 def _first_of_mapping(old: dict[str, Plain], new: dict[str, Plain], at: Location) -> _Step:
-    for name in new:
+    for name, value in new.items():
         if name not in old:
-            return "insert", (*at, name), new[name]
+            return "insert", (*at, name), value
     steps = (_first_step(old[name], new[name], (*at, name)) for name in new)
     gone = next((name for name in old if name not in new), "")
     return next((step for step in steps if step), ("delete", (*at, gone), None))
@@ -189,7 +189,7 @@ def _quoted(value: Plain) -> Any:  # noqa: ANN401  # what ruamel's writer takes
 
 def _at(value: Plain, path: Location) -> Plain:
     for name in path:
-        value = value[name]  # type: ignore[index, call-overload]  # it was found by this path
+        value = value[name]  # type: ignore[index]  # it was found by this path
     return value
 
 
