@@ -20,6 +20,7 @@ from reconciler.model.base import NAME_PATTERN
 from reconciler.model.kinds import Document
 from reconciler.repo.documents import Location, Plain, RawDocument
 from reconciler.repo.layout import KINDS
+from reconciler.repo.placeholders import open_hint
 
 _PATTERNS = {
     NAME_PATTERN: ("a name", "use lower-case letters, digits and inner dashes, at most 63"),
@@ -85,6 +86,8 @@ def _explain(raw: RawDocument, *, model: type[BaseModel], errors: list[ErrorDeta
 
 def _finding(raw: RawDocument, *, model: type[BaseModel], error: ErrorDetails, location: Location) -> Finding:
     shown = show(location)
+    if left_open := open_hint(_value(raw, location), location):
+        return _at(raw, location, _Told("LeftOpen", f"{shown} is left open", left_open))
     kind, context, value = error["type"], error.get("ctx", {}), _value(raw, location)
     if kind == "missing":
         return _at_key(raw, location[:-1], _Told("MissingField", f"{shown} is missing", "add it"))

@@ -54,6 +54,15 @@ def commit_files(
     return commit
 
 
+def write_files(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write ``files`` into the working tree at ``path``; nothing is staged or committed."""
+    for name in files:
+        _check_name(path, name)
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+
+
 def _write(path: Path, *, files: Mapping[str, bytes | None], has_parent: bool) -> str:
     """Change working tree and index, and return the tree that they make."""
     # GitPython takes a tenth of a second to import, which a pass that finds nothing to do should not pay.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-OPEN = "?"
-"""Stands in a document where nothing could be read; no field takes it, so ``validate`` refuses it."""
+from reconciler.repo.placeholders import OPEN
+
+__all__ = ["OPEN", "Remark"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

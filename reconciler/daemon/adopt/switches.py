@@ -40,7 +40,8 @@ def fill_switches(inventory: Inventory, *, seed: Seed, seen: Sightings) -> Itera
         patterns = wanted.get(name, ())
         ours = _ports(name, inventory, sighting, patterns=patterns)
         yield from _names(ours, subject=subject)
-        before: list[Any] = spec.get("ports") if isinstance(spec.get("ports"), list) else []
+        known = spec.get("ports")
+        before: list[Any] = list(known) if isinstance(known, list) else []
         added = [port for port in ours if port not in before and re.fullmatch(NAME_PATTERN, port)]
         if before + added:
             spec["ports"] = before + sorted(added, key=natural) if before else sorted(added, key=natural)
