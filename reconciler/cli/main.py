@@ -23,11 +23,11 @@ app = typer.Typer(
 
 
 def _assemble() -> None:
-    from reconciler.cli import evidence, image, inspect, lab, operate, policy, repository
+    from reconciler.cli import adopt, evidence, image, inspect, lab, node, operate, policy, repository
 
-    for name, group in (("lab", lab), ("image", image), ("inspect", inspect), ("policy", policy)):
+    for name, group in (("lab", lab), ("image", image), ("inspect", inspect), ("policy", policy), ("node", node)):
         app.add_typer(group.app, name=name)
-    for module in (repository, operate, evidence):
+    for module in (repository, operate, evidence, adopt):
         for command in module.COMMANDS:
             app.command()(command)
 

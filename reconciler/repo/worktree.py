@@ -36,7 +36,7 @@ def commit_files(
         hint = "check a branch out first: git switch main"
         raise InputError(f"repository {path.name}", "has no branch checked out", reason="DetachedHead", hint=hint)
     parent = git.head(branch)
-    who = _check_author(author)
+    who = check_author(author)
     for name in files:
         _check_name(path, name)
     if not signing_key.is_file():
@@ -85,7 +85,7 @@ def _write(path: Path, *, files: Mapping[str, bytes | None], has_parent: bool) -
         return str(repo.index.write_tree().hexsha)
 
 
-def _check_author(author: str) -> dict[str, str]:
+def check_author(author: str) -> dict[str, str]:
     """Return ``Name <address>`` as git takes it."""
     found = _AUTHOR.fullmatch(author)
     if not found:

@@ -10,7 +10,7 @@ Nothing is written here, and nothing is deleted at all: hardware that is gone is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -51,19 +51,17 @@ def adopt(
     *,
     seed: Seed,
     reach: Reach,
-    on_record: Callable[[Iterable[str]], Mapping[str, Known]],
     now: datetime,
     workers: int,
 ) -> Adoption:
     """Return the inventory that the hardware shows, as files of the repository in ``snapshot``.
 
-    ``on_record`` returns the endorsements that are known of the given nodes. InputError: a file of the site, or the
-    seed, cannot be read; a device that cannot be is a remark.
+    InputError: a file of the site cannot be read; a device that cannot be is a remark.
     """
     inventory = read_inventory(snapshot, seed)
     seen = look(inventory, reach=reach, workers=workers)
     remarks: list[Remark] = []
-    endorsements = dict(on_record([name for name, spec in inventory.specs("Node").items() if not _has_pin(spec)]))
+    endorsements = dict(reach.on_record([name for name, spec in inventory.specs("Node").items() if not _has_pin(spec)]))
     endorsements |= _certified(seed, snapshot, now=now, remarks=remarks)
     seen = replace(seen, endorsements=endorsements)
     remarks += _zones(inventory)

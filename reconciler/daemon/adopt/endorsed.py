@@ -7,9 +7,11 @@ replaces a look at the machine: a pin is proposed here, and signed by a person.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from reconciler.attest.endorsement.anchors import Anchors, read_anchors
 from reconciler.attest.endorsement.certificate import parse_certificate
@@ -31,8 +33,7 @@ Known = tuple[str, str]
 def anchors_of(snapshot: Snapshot) -> Anchors:
     """Return whom the repository trusts to endorse TPMs."""
 
-    def contents(is_meant: object) -> tuple[bytes, ...]:
-        assert callable(is_meant)  # noqa: S101  # one of layout's three predicates
+    def contents(is_meant: Callable[[str], bool]) -> tuple[bytes, ...]:
         return tuple(content for path, content in snapshot.files.items() if is_meant(path))
 
     return read_anchors(contents(layout.is_ek_root), contents(layout.is_ek_intermediate), contents(layout.is_ek_crl))
@@ -79,7 +80,7 @@ def enrolled(sessions: Mapping[str, Session], *, anchors: Anchors, at: datetime)
     return found
 
 
-def recorded(reader: EvidenceReader, *, keys: Mapping[str, object], nodes: Iterable[str]) -> dict[str, Known]:
+def recorded(reader: EvidenceReader, *, keys: Mapping[str, Ed25519PublicKey], nodes: Iterable[str]) -> dict[str, Known]:
     """Return the pins under which ``nodes`` were accepted last, by signed records."""
     wanted = set(nodes)
     found: dict[str, tuple[int, Known]] = {}
@@ -87,7 +88,7 @@ def recorded(reader: EvidenceReader, *, keys: Mapping[str, object], nodes: Itera
         if path.rpartition("/")[2].rpartition("-")[0] not in wanted:
             continue
         try:
-            statement = parse_statement(open_envelope(envelope, keys=keys))  # type: ignore[arg-type]
+            statement = parse_statement(open_envelope(envelope, keys=keys))
         except RingfenceError:
             continue  # The audit is for finding these.
         record, digest = statement.predicate, statement.subject[0].digest["sha256"]

@@ -5,7 +5,7 @@ A device that cannot be read is an error in its place, never a gap that looks li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.daemon.adopt.inventory import Document, Inventory
@@ -22,11 +22,12 @@ Identified = BmcSighting | RingfenceError
 class Reach:
     """How devices are reached: each makes an adapter from a document's spec; RingfenceError where that is not possible.
 
-    ``bmc`` is given ``spec.bmc``.
+    ``bmc`` is given ``spec.bmc``. ``on_record`` returns the endorsements that are known of the given nodes, and how.
     """
 
     switch: Callable[[str, Document], SwitchSurvey]
     bmc: Callable[[str, Document], BmcSurvey]
+    on_record: Callable[[Iterable[str]], Mapping[str, tuple[str, str]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
