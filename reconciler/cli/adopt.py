@@ -22,7 +22,7 @@ SEED = "adopt.yaml"
 _WORKERS = 16
 
 
-def adopt(  # noqa: PLR0913  # the options of a command
+def adopt(  # the options of a command
     repo: Repository = Path(),
     settings: SettingsFile = None,
     *,

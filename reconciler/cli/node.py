@@ -22,7 +22,7 @@ def _group() -> None:
 
 
 @app.command()
-def add(  # noqa: PLR0913  # the options of a command
+def add(  # the options of a command
     name: Annotated[str, typer.Argument(metavar="NAME", help="The machine's name, as in: r3u07.")],
     *,
     zone: Annotated[str, typer.Option(help="The zone that it stands in.")],

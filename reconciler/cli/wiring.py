@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -23,7 +23,6 @@ from reconciler.execute.passes import Engine
 from reconciler.execute.recall import PowerRecall
 from reconciler.ports.site import Site
 from reconciler.repo.git import Git
-from reconciler.repo.reader import EvidenceReader
 from reconciler.repo.signing import EvidenceKey, public_keys
 
 if TYPE_CHECKING:
@@ -103,6 +102,7 @@ class Workshop:
         from reconciler.daemon.adopt.endorsed import Known, anchors_of, enrolled, recorded
         from reconciler.daemon.adopt.look import Reach
         from reconciler.drivers.openvswitch_survey import OpenVswitchSurvey
+        from reconciler.repo.reader import EvidenceReader
         from reconciler.repo.snapshot import read_commit
 
         def switch(name: str, spec: Mapping[str, Any]) -> OpenVswitchSurvey:

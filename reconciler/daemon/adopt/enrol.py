@@ -113,7 +113,7 @@ def _cable(word: str) -> dict[str, Any]:
 
 
 def _with_ports(snapshot: Snapshot, before: DesiredState, cables: list[dict[str, Any]]) -> dict[str, bytes]:
-    """Return the switches' files with the ports that they lack; a port of a switch that is unknown is a finding later."""
+    """Return the switches' files with the ports that they lack; an unknown switch is a finding later."""
     files: dict[str, bytes] = {}
     for cable in cables:
         switch: Switch | None = before.switches.get(cable["switch"])

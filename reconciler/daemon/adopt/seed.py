@@ -39,7 +39,7 @@ class SeedSwitch(Value):
 
     name: Name
     zone: Name | None = None
-    address: str
+    address: Annotated[str, Field(pattern=r"^tcp:\S+:[0-9]{1,5}$")]
     bridge: str | None = None
     ports: tuple[str, ...] = ()
     control: Path | None = None

@@ -15,7 +15,7 @@ _BMC = re.compile(r"(?P<credentials>[^=]+)=(?P<address>\[[0-9A-Fa-f:]+\]|[^:]+)(
 
 
 def add_switch(seed: Seed, word: str) -> Seed:
-    """Return ``seed`` with one more switch: ``NAME=ADDRESS`` and perhaps ``,bridge=…``, ``,ports=…``, ``,control=…``."""
+    """Return ``seed`` with one more switch: ``NAME=ADDRESS``, perhaps with ``,bridge=…,ports=…,control=…``."""
     name, _, rest = word.partition("=")
     address, *options = rest.split(",")
     values: dict[str, Any] = {"name": name, "address": address}
