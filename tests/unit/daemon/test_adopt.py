@@ -53,7 +53,7 @@ class Hardware:
     )
     pins: dict[str, tuple[str, str]] = field(default_factory=dict)
 
-    def port(self, name: str, **changes: Any) -> None:
+    def port(self, name: str, **changes: object) -> None:
         """Change how a port stands."""
         assert isinstance(self.switch, SwitchSighting)
         known = self.switch.ports.get(name, PortSighting(name=name, state=access(999)))
