@@ -85,9 +85,10 @@ def _look(workshop: Workshop, snapshot: Any, seed: Seed) -> tuple[Adoption, Inpu
     found = propose(snapshot, seed=seed, reach=reach, now=now(), workers=_WORKERS)
     try:
         desired = load_desired(found.snapshot)
+        engine = workshop.engine_for(replace(sight, desired=desired))
     except InputError as refusal:
         return found, refusal, None
-    return found, None, workshop.engine_for(replace(sight, desired=desired)).draft(desired)
+    return found, None, engine.draft(desired)
 
 
 def _seed(repo: Path, path: Path | None, *, zone: str | None, switches: list[str], bmcs: list[str]) -> Seed:

@@ -39,7 +39,7 @@ class Rack:
     def state(self) -> Path:
         return self.folder / "state"
 
-    def seed(self, **more: str) -> Path:
+    def seed(self) -> Path:
         lines = "".join(
             f"  - name: n{i}\n    bmc: {{address: 127.0.0.1, port: {bmc.port}, credentials: bmc/n{i}}}\n"
             f"    interfaces: [{{name: eno1, switch: tor, port: swp{i}}}]\n"
@@ -49,9 +49,8 @@ class Rack:
         path = self.folder / "adopt.yaml"
         path.write_text(
             "zone: east\nzones: [{name: east, parkingVlan: 999, airlockVlans: {first: 101, last: 110}}]\n"
-            f"switches: [{{name: tor, address: '{self.switch.address}', bridge: tor, control: {self.switch.folder}/v.ctl}}]\n"
+            f"switches:\n  - {{name: tor, address: '{self.switch.address}', bridge: tor, control: {self.switch.folder}/v.ctl}}\n"
             f"defaults: {{firmware: {{family: uefi, profile: ovmf}}}}\nnodes:\n{lines}"
-            + "".join(f"{name}: {value}\n" for name, value in more.items())
         )
         return path
 
@@ -117,9 +116,9 @@ def test_rack_is_written_down_with_an_empty_plan_and_nothing_is_touched(rack: Ra
 
 
 def test_what_owning_it_would_change_is_told_and_not_done(rack: Rack) -> None:
+    rack.switch.configure("clear", "port", "swp1", "tag", "--", "clear", "port", "swp1", "vlan_mode")
     for i, mac in enumerate(MACS, start=1):
         rack.switch.send(f"swp{i}", mac)
-    rack.switch.configure("clear", "port", "swp1", "tag", "--", "clear", "port", "swp1", "vlan_mode")
     rack.bmcs[1].machine("power", "1")
     before = rack.touched()
     code, told, _ = rack.adopt("--seed", str(rack.seed()), "--detailed-exitcode")
@@ -149,13 +148,26 @@ def test_dry_run_writes_nothing(rack: Rack) -> None:
     assert read_directory(rack.state).files == before
 
 
-def test_dead_bmc_and_missing_login_are_told_and_stop_nothing(rack: Rack) -> None:
+def test_bmc_that_refuses_is_told_and_stops_nothing(rack: Rack) -> None:
     for i, mac in enumerate(MACS, start=1):
         rack.switch.send(f"swp{i}", mac)
-    rack.bmcs[0].process.kill()
-    rack.bmcs[0].process.wait(timeout=5)
-    seed = rack.seed()
-    code, told, _ = rack.adopt("--seed", str(seed))
+    logins = json.loads((rack.folder / "credentials.json").read_text())
+    logins["bmc/n1"]["password"] = "guess"
+    (rack.folder / "credentials.json").write_text(json.dumps(logins))
+    code, told, _ = rack.adopt("--seed", str(rack.seed()))
     assert code == 0
-    assert "BmcUnreachable" in {remark["code"] for remark in told["remarks"]}
-    assert {action["id"] for action in told["plan"]["actions"]} == {"power-off/n1", "park/n1"} - {"park/n1"}
+    assert "BmcRefused" in {remark["code"] for remark in told["remarks"]}
+    assert "node/n1" in {problem["subject"] for problem in told["plan"]["problems"]}
+
+
+def test_login_that_is_not_on_this_machine_is_told_after_the_documents_are_written(rack: Rack) -> None:
+    for i, mac in enumerate(MACS, start=1):
+        rack.switch.send(f"swp{i}", mac)
+    (rack.folder / "credentials.json").write_text("{}")
+    code, told, error = rack.adopt("--seed", str(rack.seed()), "--commit")
+    assert code == 2
+    assert error is not None
+    assert error.reason == "CredentialsMissing"
+    assert {remark["code"] for remark in told["remarks"]} >= {"CredentialsMissing"}
+    assert (told["plan"], told["commit"]) == (None, None)
+    assert (rack.state / "site/nodes/n1.yaml").exists()
