@@ -47,9 +47,10 @@ class Rack:
             for i, bmc in enumerate(self.bmcs, start=1)
         )
         path = self.folder / "adopt.yaml"
+        where = f"address: '{self.switch.address}', bridge: tor, control: {self.switch.folder}/v.ctl"
         path.write_text(
             "zone: east\nzones: [{name: east, parkingVlan: 999, airlockVlans: {first: 101, last: 110}}]\n"
-            f"switches:\n  - {{name: tor, address: '{self.switch.address}', bridge: tor, control: {self.switch.folder}/v.ctl}}\n"
+            f"switches:\n  - {{name: tor, {where}}}\n"
             f"defaults: {{firmware: {{family: uefi, profile: ovmf}}}}\nnodes:\n{lines}"
         )
         return path
@@ -152,7 +153,7 @@ def test_bmc_that_refuses_is_told_and_stops_nothing(rack: Rack) -> None:
     for i, mac in enumerate(MACS, start=1):
         rack.switch.send(f"swp{i}", mac)
     logins = json.loads((rack.folder / "credentials.json").read_text())
-    logins["bmc/n1"]["password"] = "guess"
+    logins["bmc/n1"] = {"user": RealBmc.user, "password": "guess"}
     (rack.folder / "credentials.json").write_text(json.dumps(logins))
     code, told, _ = rack.adopt("--seed", str(rack.seed()))
     assert code == 0
