@@ -99,8 +99,8 @@ class Workshop:
 
     def reach_for(self, sight: Sight, *, controls: Mapping[str, Path]) -> Reach:
         """Return how hardware is read that is not ours yet; ``controls`` are control sockets by switch."""
-        from reconciler.daemon.adopt.endorsed import Known, anchors_of, enrolled, recorded
-        from reconciler.daemon.adopt.look import Reach
+        from reconciler.daemon.adopt.endorsed import anchors_of, enrolled, recorded
+        from reconciler.daemon.adopt.look import Pin, Reach
         from reconciler.drivers.openvswitch_survey import OpenVswitchSurvey
         from reconciler.repo.reader import EvidenceReader
         from reconciler.repo.snapshot import read_commit
@@ -114,7 +114,7 @@ class Workshop:
         def bmc(name: str, spec: Mapping[str, Any]) -> IpmiPower:
             return self._ipmi(name, str(spec["address"]), int(spec.get("port", 623)), str(spec.get("credentials")))
 
-        def on_record(nodes: Iterable[str]) -> Mapping[str, Known]:
+        def on_record(nodes: Iterable[str]) -> Mapping[str, Pin]:
             wanted = set(nodes)
             if not wanted:
                 return {}

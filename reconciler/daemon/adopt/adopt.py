@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.daemon.adopt.endorsed import Known, anchors_of, pin_of_file
+from reconciler.daemon.adopt.endorsed import anchors_of, pin_of_file
 from reconciler.daemon.adopt.inventory import KINDS, Inventory, read_inventory
-from reconciler.daemon.adopt.look import Reach, Sightings, look
+from reconciler.daemon.adopt.look import Pin, Reach, Sightings, look
 from reconciler.daemon.adopt.nodes import fill_nodes
 from reconciler.daemon.adopt.remarks import OPEN, Remark
 from reconciler.daemon.adopt.seed import Seed
@@ -75,15 +75,16 @@ def _has_pin(spec: Mapping[str, object]) -> bool:
     return isinstance(tpm, dict) and "endorsement" in tpm
 
 
-def _certified(seed: Seed, snapshot: Snapshot, *, now: datetime, remarks: list[Remark]) -> dict[str, Known]:
-    found: dict[str, Known] = {}
+def _certified(seed: Seed, snapshot: Snapshot, *, now: datetime, remarks: list[Remark]) -> dict[str, Pin]:
+    found: dict[str, Pin] = {}
     anchors = anchors_of(snapshot)
     for node in seed.nodes:
         if node.ek_certificate is None:
             continue
         try:
             pin = pin_of_file(node.ek_certificate, anchors=anchors, at=now)
-            found[node.name] = (pin, f"EK certificate {node.ek_certificate.name}")
+            source = f"EK certificate {node.ek_certificate.name}"
+            found[node.name] = Pin(digest=pin, source=source, is_claim=False)
         except RingfenceError as error:
             remarks.append(
                 Remark(

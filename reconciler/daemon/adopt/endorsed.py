@@ -18,6 +18,7 @@ from reconciler.attest.endorsement.certificate import parse_certificate
 from reconciler.attest.endorsement.ek import judge, pin_of
 from reconciler.attest.endorsement.pem import CERTIFICATES, blocks, is_pem
 from reconciler.attest.reader import MalformedError
+from reconciler.daemon.adopt.look import Pin
 from reconciler.errors.taxonomy import InputError, RingfenceError, TrustError
 from reconciler.evidence.envelope import open_envelope
 from reconciler.evidence.statement import parse_statement
@@ -25,9 +26,6 @@ from reconciler.model.observed import Session
 from reconciler.repo import layout
 from reconciler.repo.reader import EvidenceReader
 from reconciler.repo.snapshot import Snapshot
-
-Known = tuple[str, str]
-"""A pin (``sha256:…``), and how it is known."""
 
 
 def anchors_of(snapshot: Snapshot) -> Anchors:
@@ -65,9 +63,9 @@ def pin_of_certificate(data: bytes, *, subject: str, anchors: Anchors, at: datet
     return pin_of(certificate)
 
 
-def enrolled(sessions: Mapping[str, Session], *, anchors: Anchors, at: datetime) -> dict[str, Known]:
+def enrolled(sessions: Mapping[str, Session], *, anchors: Anchors, at: datetime) -> dict[str, Pin]:
     """Return the pins that machines in their airlocks have sent certificates for, of those that verify."""
-    found: dict[str, Known] = {}
+    found: dict[str, Pin] = {}
     for node, session in sessions.items():
         if session.evidence is None:
             continue
@@ -76,14 +74,14 @@ def enrolled(sessions: Mapping[str, Session], *, anchors: Anchors, at: datetime)
             pin = pin_of_certificate(data, subject=f"node {node}", anchors=anchors, at=at)
         except RingfenceError:
             continue  # What does not verify is no fact about the node; the verdict on it says why.
-        found[node] = (pin, f"its enrolment of {session.started_at:%Y-%m-%d %H:%M}")
+        found[node] = Pin(digest=pin, source=f"its enrolment of {session.started_at:%Y-%m-%d %H:%M}")
     return found
 
 
-def recorded(reader: EvidenceReader, *, keys: Mapping[str, Ed25519PublicKey], nodes: Iterable[str]) -> dict[str, Known]:
+def recorded(reader: EvidenceReader, *, keys: Mapping[str, Ed25519PublicKey], nodes: Iterable[str]) -> dict[str, Pin]:
     """Return the pins under which ``nodes`` were accepted last, by signed records."""
     wanted = set(nodes)
-    found: dict[str, tuple[int, Known]] = {}
+    found: dict[str, tuple[int, Pin]] = {}
     for path, envelope in reader.statements() if wanted else ():
         if path.rpartition("/")[2].rpartition("-")[0] not in wanted:
             continue
@@ -93,7 +91,9 @@ def recorded(reader: EvidenceReader, *, keys: Mapping[str, Ed25519PublicKey], no
             continue  # The audit is for finding these.
         record, digest = statement.predicate, statement.subject[0].digest["sha256"]
         if record.appraisal and record.appraisal.verdict.get("verdict") == "accepted":
-            known = (f"sha256:{digest}", f"its record {record.sequence} of {record.recorded_at:%Y-%m-%d}")
-            if record.sequence > found.get(record.node, (0, known))[0]:
-                found[record.node] = (record.sequence, known)
-    return {node: known for node, (_, known) in found.items()}
+            pin = Pin(
+                digest=f"sha256:{digest}", source=f"its record {record.sequence} of {record.recorded_at:%Y-%m-%d}"
+            )
+            if record.sequence > found.get(record.node, (0, pin))[0]:
+                found[record.node] = (record.sequence, pin)
+    return {node: pin for node, (_, pin) in found.items()}

@@ -14,6 +14,16 @@ from reconciler.execute.concurrency import map_all
 from reconciler.model.survey import BmcSighting, SwitchSighting
 from reconciler.ports.survey import BmcSurvey, SwitchSurvey
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """An endorsement (``sha256:…``) and how it is known; ``is_claim``: a machine said so, or a record of it."""
+
+    digest: str
+    source: str
+    is_claim: bool = True
+
+
 Surveyed = SwitchSighting | RingfenceError
 Identified = BmcSighting | RingfenceError
 
@@ -27,7 +37,7 @@ class Reach:
 
     switch: Callable[[str, Document], SwitchSurvey]
     bmc: Callable[[str, Document], BmcSurvey]
-    on_record: Callable[[Iterable[str]], Mapping[str, tuple[str, str]]]
+    on_record: Callable[[Iterable[str]], Mapping[str, Pin]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +46,7 @@ class Sightings:
 
     switches: Mapping[str, Surveyed] = field(default_factory=dict)
     bmcs: Mapping[str, Identified] = field(default_factory=dict)
-    endorsements: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    endorsements: Mapping[str, Pin] = field(default_factory=dict)
 
 
 def look(inventory: Inventory, *, reach: Reach, workers: int) -> Sightings:

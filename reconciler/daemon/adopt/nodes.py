@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.daemon.adopt.airlocks import lowest_free
 from reconciler.daemon.adopt.inventory import Document, Inventory
-from reconciler.daemon.adopt.look import Sightings
+from reconciler.daemon.adopt.look import Pin, Sightings
 from reconciler.daemon.adopt.remarks import OPEN, Remark
 from reconciler.daemon.adopt.switches import natural
 from reconciler.errors.taxonomy import RingfenceError
@@ -151,14 +151,18 @@ def _read(seen: Sightings) -> Mapping[str, SwitchSighting]:
     return {name: each for name, each in seen.switches.items() if isinstance(each, SwitchSighting)}
 
 
-def _endorsement(spec: Document, recorded: tuple[str, str] | None, *, subject: str) -> Iterator[Remark]:
+def _endorsement(spec: Document, pin: Pin | None, *, subject: str) -> Iterator[Remark]:
     tpm = spec["tpm"] = dict(spec["tpm"]) if isinstance(spec.get("tpm"), dict) else {}
-    if recorded is not None:
-        pin, how = recorded
-        if tpm.setdefault("endorsement", pin) != pin:
-            message = f"spec.tpm.endorsement is not the one that is known from {how}: {pin}"
-            hint = "was the board changed, or do two documents have each other's TPM?"
-            yield Remark(subject=subject, code="EndorsementDiffers", message=message, hint=hint)
+    if pin is not None and "endorsement" not in tpm:
+        tpm["endorsement"] = pin.digest
+        if pin.is_claim:
+            message = f"spec.tpm.endorsement is taken from {pin.source}"
+            hint = "compare it with the maker's papers or the machine itself before you sign"
+            yield Remark(subject=subject, code="EndorsementTaken", message=message, hint=hint)
+    elif pin is not None and tpm["endorsement"] != pin.digest:
+        message = f"spec.tpm.endorsement is not the one that is known from {pin.source}: {pin.digest}"
+        hint = "was the board changed, or do two documents have each other's TPM?"
+        yield Remark(subject=subject, code="EndorsementDiffers", message=message, hint=hint)
     elif "endorsement" not in tpm:
         tpm["endorsement"] = OPEN
         message = "spec.tpm.endorsement cannot be read from outside"

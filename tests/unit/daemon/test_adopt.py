@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.attest.endorsement.certificate import parse_certificate
+from reconciler.attest.endorsement.ek import pin_of
 from reconciler.daemon.adopt.adopt import Adoption, adopt
-from reconciler.daemon.adopt.look import Reach
-from reconciler.daemon.adopt.seed import Seed, parse_seed
+from reconciler.daemon.adopt.look import Pin, Reach
+from reconciler.daemon.adopt.seed import Seed, SeedNode, parse_seed
 from reconciler.errors.taxonomy import InputError, TransientError
 from reconciler.model.observed import PortMode, PortState, PowerState
 from reconciler.model.survey import BmcSighting, PortSighting, SwitchSighting
@@ -22,6 +25,7 @@ from reconciler.repo.documents import parse_documents
 from reconciler.repo.edit import delete_field
 from reconciler.repo.git import NO_COMMIT
 from reconciler.repo.snapshot import Snapshot
+from tests.support import pki
 from tests.support.documents import FILES
 from tests.support.world_switch import access
 
@@ -51,7 +55,7 @@ class Hardware:
             name: BmcSighting(power=PowerState.OFF, guid=f"{number:032x}") for number, name in enumerate(("n1", "n2"))
         }
     )
-    pins: dict[str, tuple[str, str]] = field(default_factory=dict)
+    pins: dict[str, Pin] = field(default_factory=dict)
 
     def port(self, name: str, **changes: object) -> None:
         """Change how a port stands."""
@@ -147,7 +151,7 @@ def test_whatever_can_be_seen_comes_back_and_a_second_time_changes_nothing(
     files = dict(FILES)
     for path, where in chosen:
         files[path] = delete_field(files[path], path=where)
-    hardware = Hardware(pins={"n2": (f"sha256:{2:064x}", "its record")})
+    hardware = Hardware(pins={"n2": Pin(digest=f"sha256:{2:064x}", source="its record")})
     seed = parse_seed(b"switches: [{name: tor, address: tcp:127.0.0.1:6640, ports: [swp*]}]\n", path="seed")
     found = run(files, hardware=hardware, seed=seed)
     assert not any(remark.is_open for remark in found.remarks)
@@ -266,11 +270,34 @@ def test_machine_under_two_addresses_is_told() -> None:
     assert codes(run(FILES, hardware=hardware)) == {"SameMachine"}
 
 
-def test_endorsement_on_record_that_differs_is_told() -> None:
-    hardware = Hardware(pins={"n1": ("sha256:" + "f" * 64, "its enrolment")})
+def test_endorsement_on_record_is_taken_and_told() -> None:
+    hardware = Hardware(pins={"n1": Pin(digest="sha256:" + "f" * 64, source="its enrolment")})
     found = run(without(N1, ("tpm",)), hardware=hardware)
     assert spec(found, N1)["tpm"] == {"endorsement": "sha256:" + "f" * 64}
-    assert not any(remark.is_open for remark in found.remarks)
+    assert [(remark.code, remark.is_open) for remark in found.remarks] == [("EndorsementTaken", False)]
+
+
+def test_certificate_counts_only_if_an_ek_root_vouches_for_it_and_a_difference_is_told(tmp_path: Path) -> None:
+    maker, stranger = pki.authority("maker"), pki.authority("stranger")
+    path = tmp_path / "ek.der"
+    seed = Seed(nodes=(SeedNode(name="n1", ek_certificate=path),))
+    files = {**without(N1, ("tpm",)), "trust/ek-roots/lab.pem": maker.pem}
+    path.write_bytes(pki.ek(stranger))
+    found = run(files, seed=seed)
+    assert spec(found, N1)["tpm"] == {"endorsement": "?"}
+    assert "EkIssuerUnknown" in codes(found)
+    path.write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    assert "EkCertificateMalformed" in codes(run(files, seed=seed))
+    path.write_bytes(pki.ek(maker))
+    pin = pin_of(parse_certificate(pki.ek(maker)))
+    found = run(files, seed=seed)
+    assert spec(found, N1)["tpm"] == {"endorsement": pin}
+    assert not found.remarks
+    found = run({**FILES, "trust/ek-roots/lab.pem": maker.pem}, seed=seed)
+    assert codes(found) == {"EndorsementDiffers"}
+    assert not found.files
+    path.unlink()
+    assert "NoFile" in codes(run(files, seed=seed))
 
 
 def test_fresh_repository_is_written_from_a_seed() -> None:
