@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SEED = "adopt.yaml"
 _WORKERS = 16
+_SHOWN = 3
 
 
 def adopt(  # the options of a command
@@ -65,7 +66,7 @@ def adopt(  # the options of a command
     else:
         typer.echo(text(found, draft=draft, commit=made, dry_run=dry_run))
     if refusal is not None:
-        raise refusal
+        raise _refused(refusal)
     if detailed_exitcode and draft is not None and not draft.plan.is_empty():
         raise typer.Exit(2)
 
@@ -136,32 +137,62 @@ def document(found: Adoption, *, refusal: InputError | None, draft: Draft | None
 def text(found: Adoption, *, draft: Draft | None, commit: str | None, dry_run: bool) -> str:
     """Return what was read and written, what is open, and what owning it would do."""
     from reconciler.daemon.adopt.consequences import consequences
+
+    lines = [_read(found)]
+    lines += [f"  new      {path}" for path in found.new] + [f"  changed  {path}" for path in found.changed]
+    lines += [f"  as it is {len(found.same)} files"] if found.same else []
+    lines += _remarks(found, word="note", is_open=False) + _remarks(found, word="open", is_open=True)
+    if draft is None:
+        lines.append("there is no plan before the documents are complete and valid")
+    elif draft.plan.is_empty():
+        lines.append("the plan against it is empty: nothing would be touched")
+    else:
+        lines.append("the plan against it is not empty; once it is committed, reconcile would change this:")
+        lines += [f"  {line}" for line in consequences(draft.plan, seen=found.seen)]
+    lines += [f"problem: {problem.subject}: {problem.message}" for problem in (draft.plan.problems if draft else ())]
+    if commit:
+        lines.append(f"commit {commit[:12]}")
+    elif dry_run:
+        lines.append("nothing was written")
+    elif found.files:
+        lines.append("nothing is committed: look at it with git diff, then use --commit")
+    return "\n".join(lines)
+
+
+def _read(found: Adoption) -> str:
     from reconciler.errors.taxonomy import RingfenceError
 
     devices = [*found.seen.switches.values(), *found.seen.bmcs.values()]
     failed = sum(isinstance(each, RingfenceError) for each in devices)
-    read = f"read {len(found.seen.switches)} switches and {len(found.seen.bmcs)} BMCs"
-    lines = [f"{read}, {failed} of them not" if failed else read]
-    lines += [f"  new      {path}" for path in found.new] + [f"  changed  {path}" for path in found.changed]
-    lines += [f"  as it is {path}" for path in found.same]
-    for word, is_open in (("note", False), ("open", True)):
-        for remark in found.remarks:
-            if remark.is_open is is_open:
-                lines.append(f"{word}: {remark.subject}: {remark.message}")
-                lines += [f"  hint: {remark.hint}"] if remark.hint else []
-    if draft is None:
-        return "\n".join([*lines, "there is no plan before the documents are valid:"])
-    if draft.plan.is_empty():
-        lines.append("the plan against it is empty: nothing would be touched")
-    else:
-        told = consequences(draft.plan, seen=found.seen)
-        lines += ["the plan against it is not empty; as soon as this is committed and reconciled:"]
-        lines += [f"  {line}" for line in told]
-    lines += [f"problem: {problem.subject}: {problem.message}" for problem in draft.plan.problems]
-    if commit:
-        return "\n".join([*lines, f"commit {commit[:12]}"])
-    word = "nothing was written" if dry_run else "nothing is committed: look at it with git diff, then use --commit"
-    return "\n".join([*lines, word] if found.files or dry_run else lines)
+    counts = [(len(found.seen.switches), "switch", "switches"), (len(found.seen.bmcs), "BMC", "BMCs")]
+    asked = " and ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts)
+    return f"asked {asked}; {failed} gave no answer" if failed else f"read {asked}"
+
+
+def _remarks(found: Adoption, *, word: str, is_open: bool) -> list[str]:
+    """Return the remarks as lines, those of one sort together: a rack is told in a few lines."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for remark in found.remarks:
+        if remark.is_open is is_open:
+            groups.setdefault((remark.code, remark.hint), []).append(f"{remark.subject}: {remark.message}")
+    lines: list[str] = []
+    for (_, hint), told in groups.items():
+        lines += [f"{word}: {line}" for line in told[:_SHOWN]]
+        lines += [f"{word}: {len(told) - _SHOWN} more like these; -o json lists them"] if len(told) > _SHOWN else []
+        lines += [f"  hint: {hint}"] if hint else []
+    return lines
+
+
+def _refused(refusal: InputError) -> InputError:
+    """Return the refusal; fields that are left open were told already."""
+    from reconciler.errors.taxonomy import InputError
+
+    if not refusal.findings or any(finding.code != "LeftOpen" for finding in refusal.findings):
+        return refusal
+    count = len(refusal.findings)
+    message = "a field is left open" if count == 1 else f"{count} fields are left open"
+    hint = "fill in each ? in the documents or in the seed, and run ringfence adopt again"
+    return InputError("inventory", message, reason="LeftOpen", hint=hint)
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (adopt,)

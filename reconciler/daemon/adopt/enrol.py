@@ -80,7 +80,9 @@ def _document(new: NewNode, cables: list[dict[str, Any]], before: DesiredState) 
 def _airlock(zone: str, before: DesiredState) -> int:
     if zone not in before.zones:
         hint = f"zones are {', '.join(sorted(before.zones)) or 'none; add one to site/zones'}"
-        raise InputError(f"zone {cut(zone)}", "is not in the repository", reason="DanglingReference", hint=hint)
+        raise InputError(
+            f"zone {cut(zone)}", "is not in the commit that is checked out", reason="DanglingReference", hint=hint
+        )
     zones = {name: _plain(document.spec) for name, document in before.zones.items()}
     networks = [_plain(document.spec) for document in before.networks.values()]
     nodes = [_plain(document.spec) for document in before.nodes.values()]

@@ -139,7 +139,7 @@ def _table_hint(cable: Document, seen: Sightings) -> str:
     sighting = _read(seen).get(str(cable.get("switch")))
     if sighting is None or sighting.has_table:
         return ""
-    return "learnt addresses were not read: name ovs-vswitchd's control socket as control: in the seed"
+    return "learnt addresses were not read: say control: in the seed, ovs-vswitchd's socket as this machine sees it"
 
 
 def _port(cable: Document, seen: Sightings) -> PortSighting | None:
