@@ -59,12 +59,12 @@ def adopt(  # the options of a command
         if not dry_run:
             write_files(repo, found.files)
         made = None
-        if commit and not dry_run and refusal is None and found.files:
+        if commit and not dry_run and refusal is None:
             made = _commit(repo, found, key=key or workshop.commit_key)
     if output is Output.JSON:
         typer.echo(json.dumps(document(found, refusal=refusal, draft=draft, commit=made), indent=2))
     else:
-        typer.echo(text(found, draft=draft, commit=made, dry_run=dry_run))
+        typer.echo(text(found, draft=draft, commit=made, dry_run=dry_run, is_committed=commit and not dry_run))
     if refusal is not None:
         raise _refused(refusal)
     if detailed_exitcode and draft is not None and not draft.plan.is_empty():
@@ -106,16 +106,29 @@ def _seed(repo: Path, path: Path | None, *, zone: str | None, switches: list[str
     return seed.model_copy(update={"zone": zone}) if zone else seed
 
 
-def _commit(repo: Path, found: Adoption, *, key: Path | None) -> str:
+def _commit(repo: Path, found: Adoption, *, key: Path | None) -> str | None:
+    """Commit the inventory, and nothing else that lies in the working tree; None if it is committed already."""
+    from dataclasses import replace
+
     from reconciler.errors.taxonomy import InputError
+    from reconciler.repo.desired import load_desired
+    from reconciler.repo.git import Git
+    from reconciler.repo.snapshot import read_commit
     from reconciler.repo.worktree import commit_files
 
     if key is None:
         hint = "give --key FILE, or commit_key in the settings"
         raise InputError("commit", "there is no key to sign it with", reason="NoSigningKey", hint=hint)
-    lines = [f"{word} {path}" for word, paths in (("new", found.new), ("changed", found.changed)) for path in paths]
-    message = "\n".join(["site: adopt what stands there", "", *lines, ""])
-    return commit_files(repo, files=found.files, message=message, signing_key=key)
+    git, files = Git(repo), found.inventory
+    branch = git.current_branch()
+    head = git.head(branch) if branch else None
+    if head is not None:
+        # What is committed must be valid without whatever else is being edited.
+        before = read_commit(git, head)
+        load_desired(replace(before, files=dict(sorted({**before.files, **files}.items()))))
+        files = {path: content for path, content in files.items() if before.files.get(path) != content}
+    message = "\n".join(["site: adopt what stands there", "", *files, ""])
+    return commit_files(repo, files=files, message=message, signing_key=key) if files else None
 
 
 def document(found: Adoption, *, refusal: InputError | None, draft: Draft | None, commit: str | None) -> dict[str, Any]:
@@ -134,7 +147,9 @@ def document(found: Adoption, *, refusal: InputError | None, draft: Draft | None
     }
 
 
-def text(found: Adoption, *, draft: Draft | None, commit: str | None, dry_run: bool) -> str:
+def text(
+    found: Adoption, *, draft: Draft | None, commit: str | None, dry_run: bool = False, is_committed: bool = False
+) -> str:
     """Return what was read and written, what is open, and what owning it would do."""
     from reconciler.daemon.adopt.consequences import consequences
 
@@ -152,6 +167,8 @@ def text(found: Adoption, *, draft: Draft | None, commit: str | None, dry_run: b
     lines += [f"problem: {problem.subject}: {problem.message}" for problem in (draft.plan.problems if draft else ())]
     if commit:
         lines.append(f"commit {commit[:12]}")
+    elif draft is not None and is_committed:
+        lines.append("nothing is left to commit")
     elif dry_run:
         lines.append("nothing was written")
     elif found.files:

@@ -143,6 +143,22 @@ def test_open_fields_are_written_told_and_never_committed(rack: Rack) -> None:
     assert b'mac: "?"' in (rack.state / "site/nodes/n1.yaml").read_bytes()
 
 
+def test_what_was_written_before_is_committed_and_nothing_else_that_is_being_edited(rack: Rack) -> None:
+    for i, mac in enumerate(MACS, start=1):
+        rack.switch.send(f"swp{i}", mac)
+    _, told, _ = rack.adopt("--seed", str(rack.seed()))
+    assert told["commit"] is None
+    policy = rack.state / "policies/measured-boot.yaml"
+    policy.write_bytes(policy.read_bytes() + b"# in the making\n")
+    _, told, _ = rack.adopt("--commit")
+    git = Git(rack.state)
+    assert told["commit"] == git.head("main")
+    assert git.run("status", "--porcelain", "--untracked-files=no") == b" M policies/measured-boot.yaml\n"
+    assert len(load_desired(read_commit(git, told["commit"])).nodes) == 2
+    _, told, _ = rack.adopt("--commit")
+    assert told["commit"] is None
+
+
 def test_dry_run_writes_nothing(rack: Rack) -> None:
     before = read_directory(rack.state).files
     rack.adopt("--seed", str(rack.seed()), "--dry-run")

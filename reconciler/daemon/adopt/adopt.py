@@ -45,6 +45,11 @@ class Adoption:
         """Return what is to be written."""
         return {**self.new, **self.changed}
 
+    @property
+    def inventory(self) -> dict[str, bytes]:
+        """Return every file of the inventory, whether it is to be written or stands already."""
+        return {path: self.snapshot.files[path] for path in (*self.new, *self.changed, *self.same)}
+
 
 def adopt(
     snapshot: Snapshot,
