@@ -66,6 +66,12 @@ class Rack:
         document = json.loads(result.stdout) if result.stdout else None
         return (error.exit_code if error else result.exit_code), document, error
 
+    def shown(self, *words: str) -> str:
+        app = typer.Typer()
+        app.command()(COMMANDS[0])
+        options = ["--repo", str(self.state), "--settings", str(self.folder / "settings.json"), *words]
+        return CliRunner().invoke(app, options).stdout
+
     def touched(self) -> tuple[object, ...]:
         """Return everything that an actuation would leave traces in."""
         return self.switch.configure("list", "port"), *(bmc.commands() for bmc in self.bmcs)
@@ -157,6 +163,30 @@ def test_what_was_written_before_is_committed_and_nothing_else_that_is_being_edi
     assert len(load_desired(read_commit(git, told["commit"])).nodes) == 2
     _, told, _ = rack.adopt("--commit")
     assert told["commit"] is None
+
+
+def test_operator_reads_what_is_open_what_would_change_and_what_was_committed(rack: Rack) -> None:
+    seed = ("--seed", str(rack.seed()))
+    told = rack.shown(*seed)
+    assert "read 1 switch and 2 BMCs" in told
+    assert "new      site/nodes/n1.yaml" in told
+    assert "open: node n1: spec.interfaces[0].mac is not known: port swp1 has learnt none" in told
+    assert "there is no plan" in told
+    for i, mac in enumerate(MACS, start=1):
+        rack.switch.send(f"swp{i}", mac)
+    rack.bmcs[0].machine("power", "1")
+    told = rack.shown(*seed)
+    assert "changed  site/nodes/n1.yaml" in told
+    assert "node n1 is on and would be powered off" in told
+    assert "nothing is committed" in told
+    rack.bmcs[0].machine("power", "0")
+    told = rack.shown("--commit", "--zone", "east")
+    assert "the plan against it is empty: nothing would be touched" in told
+    assert "commit " in told
+    assert "nothing is left to commit" in rack.shown("--commit")
+    assert "nothing was written" in rack.shown("--dry-run")
+    quick = rack.shown("--dry-run", "--switch", f"tor={rack.switch.address}", "--bmc", "bmc/n9=127.0.0.1:1")
+    assert "asked 1 switch and 3 BMCs; 1 gave no answer" in quick
 
 
 def test_dry_run_writes_nothing(rack: Rack) -> None:

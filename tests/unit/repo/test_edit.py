@@ -96,6 +96,67 @@ def test_edited_document_is_exactly_what_was_wanted(
     assert same(parsed(content), {name: value for name, value in old.items() if name not in new})
 
 
+FEW = st.recursive(
+    st.sampled_from([1, True, "a", "0012e4", None]),
+    lambda each: st.one_of(
+        st.lists(each, max_size=4), st.dictionaries(st.sampled_from(["a", "b", "c", "name"]), each, max_size=4)
+    ),
+    max_leaves=10,
+)
+
+
+@given(old=FEW, new=FEW, style=st.integers(0, 2), comments=st.booleans())
+def test_value_is_brought_from_any_shape_to_any_other(old: Plain, new: Plain, style: int, *, comments: bool) -> None:
+    content = write({"before": 1, "k": {"in": old}, "after": [2]}, style=style, comments=comments)
+    edited = set_field(content, path=("k", "in"), value=new)
+    assert same(parsed(edited), {"before": 1, "k": {"in": new}, "after": [2]})
+    if comments and style < 2:
+        assert all(line in edited.splitlines() for line in content.splitlines()[:2] + content.splitlines()[-2:])
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "value", "edited"),
+    [
+        (b"a:\n- 1\n- 2  # two\nb: 3\n", ("a",), [1, 2, 3], b"a:\n- 1\n- 2  # two\n- 3\nb: 3\n"),
+        (b"a:\n- 1\n- 2  # two\n- 3\n", ("a",), [1, 3], b"a:\n- 1\n- 3\n"),
+        (b"a: [1, 2,  3] # x\n", ("a",), [1, 3], b"a: [1, 3] # x\n"),
+        (b"a: [1, 2,  3] # x\n", ("a",), [1, 2], b"a: [1, 2] # x\n"),
+        (b"a: [] # x\n", ("a",), [1], b"a: [1] # x\n"),
+        (b"a: {} # x\n", ("a", "b"), 1, b"a: {b: 1} # x\n"),
+        (b"a: 1 # x\nb: 2\n", ("a",), [{"c": [1]}], b"a: # x\n  - c: [1]\nb: 2\n"),
+        (b"a: # x\n  - 1\n  # in it\n  - 2\nb: 2\n", ("a",), "y z", b'a: "y z" # x\nb: 2\n'),
+        (b"a: # x\n  - 1\nb: 2\n", ("a",), {"c": {"d": {}, "e": [[1], 2]}},
+         b"a: # x\n  c:\n    d: {}\n    e:\n      - [1]\n      - 2\nb: 2\n"),
+        (b"- a: 1 # x\n- b\n", (1,), {"c": {"d": [{"e": 1}]}}, b"- a: 1 # x\n- c:\n    d:\n      - {e: 1}\n"),
+        (b"a: 1", ("b",), 2, b"a: 1\nb: 2"),
+        (b"a: >-\n  b\n  c\n\n# end\n", ("d",), 2, b"a: >-\n  b\n  c\nd: 2\n\n# end\n"),
+    ],
+)  # fmt: skip
+def test_edit_in_a_list_or_of_another_shape_is_made_where_it_stands(
+    content: bytes, path: tuple[str | int, ...], value: Plain, edited: bytes
+) -> None:
+    assert set_field(content, path=path, value=value) == edited
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "value"),
+    [
+        (b"a: {b: , c: 1} # x\n", ("a", "b"), 2),
+        (b"a: {b, c: 1} # x\n", ("a", "b"), 2),
+        (b"# x\n-\n- 1\n", (0,), 2),
+        (b"# x\n? a\n: 1\n", ("a",), [[2]]),
+        (b"# x\n- - 1\n  - 2\n", (0,), [2]),
+    ],
+)
+def test_unusual_layout_is_edited_all_the_same(content: bytes, path: tuple[str | int, ...], value: Plain) -> None:
+    edited = set_field(content, path=path, value=value)
+    found = parsed(edited)
+    for name in path:
+        found = found[name]  # type: ignore[index,call-overload]
+    assert found == value
+    assert b"# x" in edited
+
+
 @given(old=MAPPINGS, value=SCALARS)
 def test_lines_of_other_fields_keep_their_bytes(old: dict[str, Plain], value: Plain) -> None:
     before = {**old, "subject": "x"}
