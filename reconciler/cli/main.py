@@ -23,11 +23,24 @@ app = typer.Typer(
 
 
 def _assemble() -> None:
-    from reconciler.cli import evidence, holding, image, inspect, lab, operate, planning, policy, repository, trust
+    from reconciler.cli import (
+        adopt,
+        evidence,
+        holding,
+        image,
+        inspect,
+        lab,
+        node,
+        operate,
+        planning,
+        policy,
+        repository,
+        trust,
+    )
 
-    for name, group in (("lab", lab), ("image", image), ("inspect", inspect), ("policy", policy)):
+    for name, group in (("lab", lab), ("image", image), ("inspect", inspect), ("policy", policy), ("node", node)):
         app.add_typer(group.app, name=name)
-    for module in (repository, planning, operate, evidence, trust, holding):
+    for module in (repository, planning, operate, evidence, trust, holding, adopt):
         for command in module.COMMANDS:
             app.command()(command)
 

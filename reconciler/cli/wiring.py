@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from reconciler.daemon.settings import Settings, load_credentials
 from reconciler.daemon.source import Sight, TrustedSource
@@ -22,9 +23,10 @@ from reconciler.execute.passes import Engine
 from reconciler.execute.recall import PassMemory, PowerRecall
 from reconciler.ports.site import Site
 from reconciler.repo.git import Git
-from reconciler.repo.signing import EvidenceKey
+from reconciler.repo.signing import EvidenceKey, public_keys
 
 if TYPE_CHECKING:
+    from reconciler.daemon.adopt.look import Reach
     from reconciler.model.kinds import Node, Switch
 
 WORKERS = 16
@@ -57,6 +59,11 @@ class Workshop:
         self._lock = threading.Lock()
         self._recall = PowerRecall()
         self._memory = PassMemory()
+
+    @property
+    def commit_key(self) -> Path | None:
+        """Return the key that commits to the desired state are signed with on this machine, if any."""
+        return self._settings.commit_key
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -92,6 +99,38 @@ class Workshop:
             memory=self._memory,
         )
 
+    def reach_for(self, sight: Sight, *, controls: Mapping[str, Path]) -> Reach:
+        """Return how hardware is read that is not ours yet; ``controls`` are control sockets by switch."""
+        from reconciler.daemon.adopt.endorsed import anchors_of, enrolled, recorded
+        from reconciler.daemon.adopt.look import Pin, Reach
+        from reconciler.drivers.openvswitch_survey import OpenVswitchSurvey
+        from reconciler.repo.reader import EvidenceReader
+        from reconciler.repo.snapshot import read_commit
+
+        def switch(name: str, spec: Mapping[str, Any]) -> OpenVswitchSurvey:
+            address, bridge = str(spec["address"]), str(spec.get("bridge", ""))
+            adapter = OpenVswitchSurvey(name, address=address, bridge=bridge, control=controls.get(name))
+            self._closing.callback(adapter.close)
+            return adapter
+
+        def bmc(name: str, spec: Mapping[str, Any]) -> IpmiPower:
+            return self._ipmi(name, str(spec["address"]), int(spec.get("port", 623)), str(spec.get("credentials")))
+
+        def on_record(nodes: Iterable[str]) -> Mapping[str, Pin]:
+            wanted = set(nodes)
+            if not wanted:
+                return {}
+            snapshot = read_commit(self.source.git, sight.desired.commit)
+            found = enrolled(self.desk.sessions(), anchors=anchors_of(snapshot), at=now())
+            tip = self.source.git.head(sight.desired.repository.spec.evidence.branch)
+            if tip is not None:
+                signers = sight.signers.only(sight.desired.repository.spec.evidence.signers)
+                reader = EvidenceReader(self.source.git, commit=tip)
+                found |= recorded(reader, keys=public_keys(signers), nodes=wanted)
+            return {node: known for node, known in found.items() if node in wanted}
+
+        return Reach(switch=switch, bmc=bmc, on_record=on_record)
+
     def _switch(self, name: str, document: Switch) -> OpenVswitch:
         known = self._switches.get(name)
         if known is not None and known[0] == document:
@@ -106,16 +145,13 @@ class Workshop:
         known = self._powers.get(name)
         if known is None or known[0].spec.bmc != document.spec.bmc:
             bmc = document.spec.bmc
-            if bmc.credentials not in self._credentials:
-                message = f"there are no credentials {bmc.credentials} on this machine"
-                hint = f"add them to {self._settings.credentials}"
-                raise InputError(f"node {name}", message, reason="CredentialsMissing", hint=hint)
-            power = IpmiPower(
-                name,
-                address=bmc.address,
-                port=bmc.port,
-                credentials=self._credentials[bmc.credentials],
-                pool=self._pool,
-            )
+            power = self._ipmi(name, bmc.address, bmc.port, bmc.credentials)
             self._powers[name] = known = (document, power)
         return known[1]
+
+    def _ipmi(self, name: str, address: str, port: int, credentials: str) -> IpmiPower:
+        if credentials not in self._credentials:
+            message = f"there are no credentials {credentials} on this machine"
+            hint = f"add them to {self._settings.credentials}"
+            raise InputError(f"node {name}", message, reason="CredentialsMissing", hint=hint)
+        return IpmiPower(name, address=address, port=port, credentials=self._credentials[credentials], pool=self._pool)

@@ -153,11 +153,16 @@ class OpenVswitch:
                 return self._idl
         self._drop()
         self._probe(end_s)
+        idl = self._connect()
+        self._idl = idl
+        self._spin(idl, end_s, done=idl.has_ever_connected)
+        return idl
+
+    def _connect(self) -> _Idl:
+        """Return a copy of the tables that are used here, which connects when it is run."""
         from reconciler.drivers.openvswitch_idl import connect
 
         idl: _Idl = connect(self._address)
-        self._idl = idl
-        self._spin(idl, end_s, done=idl.has_ever_connected)
         return idl
 
     def _probe(self, end_s: float) -> None:

@@ -36,6 +36,27 @@ _SCHEMA: Mapping[str, Any] = {
 }
 """The part of vswitch.ovsschema that is read and written here (ovs-vswitchd.conf.db(5))."""
 
+_TEXTS = {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
+_INTERFACES = {"type": {"key": {"type": "uuid", "refTable": "Interface"}, "min": 1, "max": "unlimited"}}
+_SURVEY: Mapping[str, Any] = {
+    **_SCHEMA,
+    "tables": {
+        **_SCHEMA["tables"],
+        "Port": {
+            "columns": {**_SCHEMA["tables"]["Port"]["columns"], "external_ids": _TEXTS, "interfaces": _INTERFACES}
+        },
+        "Interface": {
+            "columns": {
+                "name": {"type": "string"},
+                "type": {"type": "string"},
+                "ofport": {"type": {"key": "integer", "min": 0, "max": 1}},
+                "external_ids": _TEXTS,
+            },
+        },
+    },
+}
+"""What a survey reads beside that."""
+
 
 class SwitchIdl(OvsdbIdl):  # type: ignore[misc]
     """A copy of the tables that are used, kept up to date over one connection while somebody calls ``run``."""
@@ -46,8 +67,8 @@ class SwitchIdl(OvsdbIdl):  # type: ignore[misc]
         return bool(self._session.is_connected())
 
 
-def connect(address: str) -> SwitchIdl:
-    """Return a copy that will connect to ``address`` when it is run."""
-    helper = idlutils.create_schema_helper(_SCHEMA)
+def connect(address: str, *, is_survey: bool = False) -> SwitchIdl:
+    """Return a copy that will connect to ``address`` when it is run; for a survey, of more columns."""
+    helper = idlutils.create_schema_helper(_SURVEY if is_survey else _SCHEMA)
     helper.register_all()
     return SwitchIdl(address, helper)

@@ -19,6 +19,7 @@ from reconciler.model.kinds import Document
 from reconciler.repo.descriptions import describe
 from reconciler.repo.documents import Location, Plain, RawDocument
 from reconciler.repo.layout import KINDS
+from reconciler.repo.placeholders import open_hint
 from reconciler.repo.telling import BEGIN, TELLERS, Told, closest, suggest, tell_unknown
 
 _WANTED = {
@@ -76,6 +77,8 @@ def _misnamed(model: type[BaseModel], errors: list[ErrorDetails]) -> Iterator[Lo
 
 def _finding(raw: RawDocument, *, model: type[BaseModel], error: ErrorDetails, location: Location) -> Finding:
     shown = show(location)
+    if left_open := open_hint(_value(raw, location), location):
+        return _at(raw, location, Told("LeftOpen", f"{shown} is left open", left_open))
     kind, context, value = error["type"], error.get("ctx", {}), _value(raw, location)
     if kind == "missing":
         return _at_key(raw, location[:-1], Told("MissingField", f"{shown} is missing", _add_it(model, location)))

@@ -36,7 +36,7 @@ def commit_files(
         hint = "check a branch out first: git switch main"
         raise InputError(f"repository {path.name}", "has no branch checked out", reason="DetachedHead", hint=hint)
     parent = git.head(branch)
-    who = _check_author(author)
+    who = check_author(author)
     for name in files:
         _check_name(path, name)
     if not signing_key.is_file():
@@ -52,6 +52,15 @@ def commit_files(
         hint = "try again"
         raise TransientError(f"branch {branch}", "was moved by somebody else", reason="BranchMoved", hint=hint)
     return commit
+
+
+def write_files(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write ``files`` into the working tree at ``path``; nothing is staged or committed."""
+    for name in files:
+        _check_name(path, name)
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
 
 
 def _write(path: Path, *, files: Mapping[str, bytes | None], has_parent: bool) -> str:
@@ -76,7 +85,7 @@ def _write(path: Path, *, files: Mapping[str, bytes | None], has_parent: bool) -
         return str(repo.index.write_tree().hexsha)
 
 
-def _check_author(author: str) -> dict[str, str]:
+def check_author(author: str) -> dict[str, str]:
     """Return ``Name <address>`` as git takes it."""
     found = _AUTHOR.fullmatch(author)
     if not found:

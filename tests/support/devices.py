@@ -143,6 +143,14 @@ class RealSwitch(Peer):
         """Change or read the configuration with Open vSwitch's own tool, and wait until it is applied."""
         return self.run("ovs-vsctl", f"--db=unix:{self.folder}/db.sock", *words).strip()
 
+    def send(self, port: str, mac: str) -> None:
+        """Have the machine behind ``port`` broadcast a frame from ``mac``, so that the switch learns it."""
+        flow = (
+            f"in_port(1),eth(src={mac},dst=ff:ff:ff:ff:ff:ff),eth_type(0x0800),"
+            "ipv4(src=10.0.0.1,dst=10.0.0.255,proto=1,tos=0,ttl=64,frag=no),icmp(type=8,code=0)"
+        )
+        self.run("ovs-appctl", "-t", f"{self.folder}/v.ctl", "netdev-dummy/receive", port, flow)
+
     def column(self, port: str, name: str) -> str:
         """Return a column of a port, as the tool shows it."""
         return self.configure("get", "port", port, name)

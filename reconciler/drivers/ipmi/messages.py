@@ -10,7 +10,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Operation = Literal["status", "on", "off"]
+Operation = Literal["status", "on", "off", "identify"]
 Outcome = Literal["state", "refused", "unreachable"]
 
 
@@ -41,7 +41,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came of it; ``text`` is the power state (``ON``, ``OFF``, ``UNKNOWN``) or why there is none."""
+    """What came of it; ``text`` is the power state (``ON``, ``OFF``, ``UNKNOWN``) or why there is none.
+
+    The answer to ``identify`` is a JSON object instead, of what the BMC tells about itself and its machine.
+    """
 
     outcome: Outcome
     text: str

@@ -6,6 +6,7 @@ check that the machine does what its BMC says.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from reconciler.drivers.ipmi.messages import Operation, Request
@@ -13,6 +14,7 @@ from reconciler.drivers.ipmi.pool import WorkerPool
 from reconciler.drivers.secret import Secret
 from reconciler.errors.taxonomy import DeviceError, TransientError
 from reconciler.model.observed import PowerState
+from reconciler.model.survey import BmcSighting
 
 _SHARE_FOR_THE_WORKER = 0.8
 _STATES = {state.value: state for state in PowerState}
@@ -59,7 +61,19 @@ class IpmiPower:
         """Cut the power, unless it is off already; return the state read back."""
         return self._ask("off")
 
+    def identify(self) -> BmcSighting:
+        """Return what the BMC tells about itself and its machine; nothing is changed."""
+        text = self._call("identify")
+        try:
+            told: dict[str, str] = json.loads(text)
+            return BmcSighting(power=_STATES.get(told.pop("power"), PowerState.UNKNOWN), **told)
+        except (ValueError, TypeError, KeyError) as error:
+            raise TransientError(self._subject, "the worker process broke", reason="BmcWorkerBroke") from error
+
     def _ask(self, operation: Operation) -> PowerState:
+        return _STATES.get(self._call(operation), PowerState.UNKNOWN)
+
+    def _call(self, operation: Operation) -> str:
         reply = self._pool.ask(
             Request(
                 operation=operation,
@@ -74,7 +88,7 @@ class IpmiPower:
         )
         match reply.outcome:
             case "state":
-                return _STATES.get(reply.text, PowerState.UNKNOWN)
+                return reply.text
             case "refused":
                 raise DeviceError(
                     self._subject,

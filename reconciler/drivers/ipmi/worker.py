@@ -14,6 +14,7 @@ read until it is the one asked for or the time is over.
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import queue
 import signal
@@ -23,6 +24,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from reconciler.drivers.ipmi.identify import identify
 from reconciler.drivers.ipmi.messages import Reply, Request
 from reconciler.errors.taxonomy import DeviceError, RingfenceError, TransientError, cut
 
@@ -138,6 +140,8 @@ def perform(request: Request) -> Reply:
     bmc = _login(request)
     try:
         state = _status(bmc)
+        if request.operation == "identify":
+            return Reply(outcome="state", text=json.dumps({"power": state, **identify(bmc)}))
         wanted = {"status": state, "on": "ON", "off": "OFF"}[request.operation]
         if state != wanted:  # 1
             if wanted == "ON":
