@@ -99,6 +99,8 @@ def reconcile(
 def _stage(workshop: Workshop, watcher: Watcher) -> Stage:
     from reconciler.daemon.loop import Stage
 
+    workshop.carry(watcher.trouble)
+
     def refresh() -> Sight:
         sight = workshop.source.refresh()
         workshop.source.ledger.set_trusted(sight.desired.commit)

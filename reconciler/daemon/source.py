@@ -36,9 +36,15 @@ class Sight:
 class TrustedSource:
     """The desired state of one repository, over any number of passes."""
 
-    def __init__(self, git: Git, *, branch: str | None = None, key: EvidenceKey | None = None) -> None:
-        """Follow ``branch`` (by default the one checked out); ``key`` signs records, without it only read."""
+    def __init__(
+        self, git: Git, *, branch: str | None = None, key: EvidenceKey | None = None, tracking: str | None = None
+    ) -> None:
+        """Follow ``branch`` (by default the one checked out); ``key`` signs records, without it only read.
+
+        ``tracking`` is the full name of a remote-tracking ref to follow instead.
+        """
         self.git = git
+        self._tracking = tracking
         self._branch = branch
         self._key = key
         self._last: str | None = None
@@ -96,7 +102,8 @@ class TrustedSource:
 
     def _head(self) -> str:
         branch = self._branch or self.git.current_branch()
-        head = self.git.head(branch) if branch else None
+        local = self.git.head(branch) if branch and not self._tracking else None
+        head = self.git.at(self._tracking) if self._tracking else local
         if head is None:
             hint = "check out the branch that holds the desired state, or make one: ringfence init"
             raise InputError(f"repository {self.git.path}", "has no commit to follow", reason="NoCommit", hint=hint)

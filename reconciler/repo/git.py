@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,9 @@ _SETTINGS = {
     "gpg.ssh.program": "ssh-keygen",
     "gpg.ssh.defaultKeyCommand": "",
 }
+Starter = Callable[..., "subprocess.CompletedProcess[bytes]"]
+"""What runs a program: ``subprocess.run``, or something with the same arguments."""
+
 _KEPT = ("PATH", "SSH_AUTH_SOCK", "TMPDIR")
 
 
@@ -95,10 +98,21 @@ def branch_ref(name: str) -> str:
 class Git:
     """One repository, bare or not."""
 
-    def __init__(self, path: Path, *, deadline_s: float = 30.0) -> None:
-        """Use the repository at ``path``, its top folder; nothing is read yet."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        deadline_s: float = 30.0,
+        environment: Mapping[str, str] | None = None,
+        start: Starter = subprocess.run,
+    ) -> None:
+        """Use the repository at ``path``, its top folder; nothing is read yet.
+
+        ``environment`` is added to git's own, ``start`` runs it (``repo.start`` for calls that leave this machine).
+        """
         self.path = path.absolute()
         self._deadline_s = deadline_s
+        self._start = start
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         self._environment = {
             **kept,
@@ -110,6 +124,7 @@ class Git:
             "GIT_TERMINAL_PROMPT": "0",
             "HOME": os.devnull,
             "LC_ALL": "C",
+            **(environment or {}),
         }
 
     def run(
@@ -130,7 +145,10 @@ class Git:
 
     def head(self, branch: str) -> str | None:
         """Return the commit that ``branch`` is at, None if there is no such branch."""
-        ref = branch_ref(branch)
+        return self.at(branch_ref(branch))
+
+    def at(self, ref: str) -> str | None:
+        """Return the object that ``ref`` (a full, checked name) is at, None if there is no such ref."""
         output = self.run("for-each-ref", "--format=%(objectname) %(refname)", ref).decode()
         lines = (line.split(" ", 1) for line in output.splitlines())
         return next((check_id(commit) for commit, name in lines if name == ref), None)
@@ -256,7 +274,7 @@ class Git:
         pairs = {**_SETTINGS, **(settings or {})}.items()
         options = [word for name, value in pairs for word in ("-c", f"{name}={value}")]
         try:
-            done = subprocess.run(
+            done = self._start(
                 ["git", "-C", str(self.path), *options, *arguments],
                 input=stdin,
                 capture_output=True,
