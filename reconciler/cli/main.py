@@ -23,9 +23,9 @@ app = typer.Typer(
 
 
 def _assemble() -> None:
-    from reconciler.cli import evidence, image, inspect, lab, operate, policy, repository
+    from reconciler.cli import evidence, hook, image, inspect, lab, operate, policy, repository
 
-    for name, group in (("lab", lab), ("image", image), ("inspect", inspect), ("policy", policy)):
+    for name, group in (("lab", lab), ("image", image), ("inspect", inspect), ("policy", policy), ("hook", hook)):
         app.add_typer(group.app, name=name)
     for module in (repository, operate, evidence):
         for command in module.COMMANDS:

@@ -203,9 +203,9 @@ class Git:
         pairs = zip(fields[0::2], fields[1::2], strict=False)
         return [Change(path=path, mode=meta.split(b" ")[1].decode()) for meta, path in pairs]
 
-    def history(self, commit: str) -> list[HistoryChange]:
-        """Return what ``commit`` and each of its first-parent ancestors changed against its first parent."""
-        pairs = "".join(f"{' '.join([own, *parents[:1]])}\n" for own, parents in self.first_parents(commit, past=None))
+    def history(self, commit: str, *, past: str | None = None) -> list[HistoryChange]:
+        """Return what ``commit`` and its first-parent ancestors, down to ``past``, changed against first parents."""
+        pairs = "".join(f"{' '.join([own, *parents[:1]])}\n" for own, parents in self.first_parents(commit, past=past))
         options = ("--stdin", "--root", "-r", "-z", "--raw", "--no-renames", "--no-abbrev")
         fields = iter(self.run("diff-tree", *options, stdin=pairs.encode()).split(b"\0"))
         changes = []
