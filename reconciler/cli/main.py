@@ -23,11 +23,18 @@ app = typer.Typer(
 
 
 def _assemble() -> None:
-    from reconciler.cli import evidence, hook, image, inspect, lab, operate, policy, repository
+    from reconciler.cli import evidence, forge, hook, image, inspect, lab, operate, policy, repository, webhook
 
-    for name, group in (("lab", lab), ("image", image), ("inspect", inspect), ("policy", policy), ("hook", hook)):
+    for name, group in (
+        ("lab", lab),
+        ("image", image),
+        ("inspect", inspect),
+        ("policy", policy),
+        ("hook", hook),
+        ("forge", forge),
+    ):
         app.add_typer(group.app, name=name)
-    for module in (repository, operate, evidence):
+    for module in (repository, operate, evidence, webhook):
         for command in module.COMMANDS:
             app.command()(command)
 

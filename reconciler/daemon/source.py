@@ -17,7 +17,7 @@ from reconciler.repo.ledger import GitLedger
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
 from reconciler.repo.snapshot import read_commit
-from reconciler.repo.trust import FetchedCommit, judge
+from reconciler.repo.trust import FetchedCommit, commit_is_missing, judge
 
 _FALLBACKS = 50
 EVIDENCE_BRANCH = "evidence"
@@ -93,7 +93,8 @@ class TrustedSource:
     def _not_behind_the_record(self, sight: Sight, *, head: str) -> tuple[str, Sight]:
         """Return what is in force if the record knows of a newer trusted commit than the branch leads to."""
         remembered = self.ledger.trusted()
-        if remembered is None or self.git.is_ancestor(remembered, of=sight.desired.commit):
+        is_here = remembered is not None and not commit_is_missing(self.git, remembered)
+        if remembered is None or (is_here and self.git.is_ancestor(remembered, of=sight.desired.commit)):
             return sight.desired.commit, sight
         again = judge(self.git, head=FetchedCommit(commit=head), last_trusted=remembered)
         if again.trusted is None:
