@@ -49,6 +49,7 @@ TokenVariable = Annotated[str, typer.Option(help="Variable with the token, if no
 
 @app.command()
 def comment(
+    *,
     kind: KindOption,
     url: Api,
     project: Project,
@@ -73,6 +74,7 @@ def comment(
 
 @app.command()
 def status(
+    *,
     kind: KindOption,
     url: Api,
     project: Project,

@@ -73,7 +73,7 @@ class Seal:
         if not self._is_base64:
             return hmac.compare_digest(self._expected, self._hash.hexdigest().encode())
         own = b"v1," + base64.b64encode(self._hash.digest())
-        return any([hmac.compare_digest(each, own) for each in self._expected.split()[:8]])
+        return any(hmac.compare_digest(each, own) for each in self._expected.split()[:8])
 
 
 def _standard_key(secret: bytes) -> bytes:
@@ -122,17 +122,20 @@ class Webhook:
         return await self._wake()
 
     async def _wake(self) -> Response:
+        """Ring, or wait for a ring that comes after this delivery did: one ring serves all who wait."""
+        came = self._clock()
         async with self._lock:
-            now = self._clock()
-            if self._rung is None or now - self._rung >= _RING_S:  # 4
-                try:
-                    await run_sync(self._ring)
-                except TransientError as error:
-                    return PlainTextResponse(f"{error.message}\n", status_code=503)
-                self._rung = now
+            if self._rung is not None and self._rung > came:
                 return PlainTextResponse("awake\n", status_code=202)
-        await anyio.sleep(_RING_S)
-        return await self._wake()
+            if self._rung is not None:
+                await anyio.sleep(max(0.0, self._rung + _RING_S - self._clock()))  # 4
+            self._rung = self._clock()
+            try:
+                await run_sync(self._ring)
+            except TransientError as error:
+                self._rung = None
+                return PlainTextResponse(f"{error.message}\n", status_code=503)
+        return PlainTextResponse("awake\n", status_code=202)
 
     def _has_room(self) -> bool:
         now = self._clock()

@@ -40,7 +40,7 @@ class Answer:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(  # noqa: PLR0913  # urllib's signature
+    def redirect_request(  # noqa: PLR0913, PLR0917  # urllib's signature
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> None:
         """Follow nothing: a token would go along."""

@@ -1,7 +1,7 @@
 """GitHub, GitLab, and Gitea (Forgejo speaks the same): comments and statuses of one project.
 
-Sources: docs.github.com, "REST API endpoints for issue comments" and "for commit statuses"; docs.gitlab.com, "Notes API"
-and "Commits API"; docs.gitea.com, the instance's own ``/api/swagger``.
+Sources: docs.github.com, "REST API endpoints for issue comments" and "for commit statuses"; docs.gitlab.com, "Notes
+API" and "Commits API"; docs.gitea.com, the instance's own ``/api/swagger``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class GitHub:
         """Add a comment."""
         self._wire.call("POST", f"{self._path}/issues/{change}/comments", document={"body": body})
 
-    def update_comment(self, change: int, comment: int, body: str) -> None:
+    def update_comment(self, change: int, comment: int, body: str) -> None:  # noqa: ARG002  # the port's
         """Replace a comment; ``change`` is not part of its address."""
         self._wire.call("PATCH", f"{self._path}/issues/comments/{comment}", document={"body": body})
 
@@ -81,7 +81,7 @@ class GitLab:
         """Return the notes that people and programs wrote, page by page."""
         page = "1"
         for _ in range(_MAX_PAGES):
-            query = {"per_page": _PAGE, "page": page, "order_by": "created_at", "sort": "asc"}
+            query: dict[str, str | int] = {"per_page": _PAGE, "page": page, "order_by": "created_at", "sort": "asc"}
             answer = self._wire.call("GET", f"{self._path}/merge_requests/{change}/notes", query=query)
             notes = [note for note in _listed(answer.document) if not note.get("system")]
             yield from (_comment(each, author="author", login="username") for each in notes)
@@ -135,8 +135,8 @@ def _owned(project: str) -> str:
 
 
 def _told(status: Status, *, longest: int) -> dict[str, object]:
-    told = {"description": cut(status.description)[:longest]}
-    return told | ({"target_url": status.target} if status.target else {})
+    target: dict[str, object] = {"target_url": status.target} if status.target else {}
+    return {"description": cut(status.description)[:longest], **target}
 
 
 def _login(wire: Wire, *, path: str, field: str) -> str | None:
