@@ -23,7 +23,19 @@ app = typer.Typer(
 
 
 def _assemble() -> None:
-    from reconciler.cli import evidence, forge, hook, image, inspect, lab, operate, policy, repository, webhook
+    from reconciler.cli import (
+        codeowners,
+        evidence,
+        forge,
+        hook,
+        image,
+        inspect,
+        lab,
+        operate,
+        policy,
+        repository,
+        webhook,
+    )
 
     for name, group in (
         ("lab", lab),
@@ -34,7 +46,7 @@ def _assemble() -> None:
         ("forge", forge),
     ):
         app.add_typer(group.app, name=name)
-    for module in (repository, operate, evidence, webhook):
+    for module in (repository, operate, evidence, webhook, codeowners):
         for command in module.COMMANDS:
             app.command()(command)
 
