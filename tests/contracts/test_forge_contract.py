@@ -161,7 +161,7 @@ def test_a_rate_limit_that_is_told_as_a_refusal_is_waited_for(there: StandIn) ->
 
 def test_a_wrong_token_is_refused(there: StandIn) -> None:
     with pytest.raises(DeviceError):
-        post(reach(there, token="other"), change=CHANGE, body=PLAN, marker="plan", author=OURS)
+        post(reach(there, token=TOKEN[:-1]), change=CHANGE, body=PLAN, marker="plan", author=OURS)
 
 
 def test_a_token_that_may_only_read_is_told_so(there: StandIn) -> None:

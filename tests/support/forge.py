@@ -2,8 +2,8 @@
 
 Modelled, by their public documentation:
 - GitHub, "REST API endpoints for issue comments" and "REST API endpoints for commit statuses" (docs.github.com/rest):
-  paths below ``/repos/OWNER/NAME``, ``Authorization: Bearer``, ``per_page`` and ``page`` with a ``Link`` header, 404 for
-  what one may not see, 422 for a text of more than 65,536 characters or a state that it does not know;
+  paths below ``/repos/OWNER/NAME``, ``Authorization: Bearer``, ``per_page`` and ``page`` with a ``Link`` header, 404
+  for what one may not see, 422 for a text of more than 65,536 characters or a state that it does not know;
 - GitLab, "Notes API" and "Commits API" (docs.gitlab.com/api): paths below ``/projects/ID`` with the project's path
   quoted, ``PRIVATE-TOKEN``, ``x-next-page``, system notes among the others, ``failed`` for ``failure``, and 400 for a
   status that is set to what it is;
@@ -65,7 +65,11 @@ class StandIn:
     @property
     def url(self) -> str:
         """Return where its interface is."""
-        return f"http://127.0.0.1:{self.port}/api"
+        return f"http://127.0.0.1:{self.port}{self._base}"
+
+    @property
+    def _base(self) -> str:
+        return {"github": "/api/v3", "gitlab": "/api/v4", "gitea": "/api/v1"}[self.kind]
 
     def add(self, body: str, *, author: str = OURS, system: bool = False) -> int:
         """Put a comment there, as somebody would in a browser."""
@@ -83,7 +87,7 @@ class StandIn:
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         if not self._is_known(headers):
             return 401, {}, {"message": "401 Unauthorized"}
-        path = parts.path.removeprefix("/api")
+        path = parts.path.removeprefix(self._base)
         if (method, path) == ("GET", "/user"):
             field_name = "username" if self.kind == "gitlab" else "login"
             return (200, {}, {field_name: OURS}) if self.tells_who else (403, {}, {"message": "not accessible"})

@@ -142,7 +142,11 @@ def _told(status: Status, *, longest: int) -> dict[str, object]:
 def _login(wire: Wire, *, path: str, field: str) -> str | None:
     try:
         document = wire.call("GET", path).document
-    except (DeviceError, InputError):
+    except DeviceError as error:
+        if "says 401" in error.message:
+            raise  # The token is no good for anything; another call would only say so later.
+        return None
+    except InputError:
         return None
     login = document.get(field) if isinstance(document, dict) else None
     return login if isinstance(login, str) else None
