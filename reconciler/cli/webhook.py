@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,9 @@ from reconciler.errors.taxonomy import InputError
 
 if TYPE_CHECKING:
     from reconciler.daemon.settings import WebhookSettings
+
+_SHORTEST = 16
+"""Characters of a secret; fewer could be guessed by whoever sees one signed call."""
 
 
 def webhook(settings: SettingsFile = None) -> None:
@@ -71,10 +73,9 @@ def webhook(settings: SettingsFile = None) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-_SHORTEST = 16
-
-
 def _load(config: object, place: WebhookSettings) -> None:
+    import ssl
+
     try:
         config.load()  # type: ignore[attr-defined]  # uvicorn's; importing it for a name costs a tenth of a second
     except (OSError, ssl.SSLError) as error:

@@ -25,6 +25,7 @@ from reconciler.repo.remote import Remote
 from reconciler.repo.signers import AllowedSigners
 
 _SLICE_S = 0.5
+_GRACE_S = 10.0
 
 
 @dataclass(slots=True)
@@ -87,13 +88,14 @@ class Courier:
         self._report = report
 
     def close(self) -> None:
-        """Stop; what is not pushed yet is tried once more if it was carrying at all."""
+        """Stop; what is not pushed yet is tried once more, unless a call is under way that does not end soon."""
         if self._thread is None:
             return
         self._stop.set()
-        self._thread.join()
+        self._thread.join(timeout=_GRACE_S)
+        if not self._thread.is_alive():
+            self._push()
         self._thread = None
-        self._push()
 
     def look_first(self) -> None:
         """Look now if nothing was ever seen; a failure is reported, and raised where there is no evidence to go by."""
