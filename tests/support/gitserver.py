@@ -32,6 +32,8 @@ PROJECT = Path(__file__).parents[2]
 HOOK = PROJECT / "state-repo-template" / "hooks" / "pre-receive"
 TOKEN = "INSECURE-test-token"  # noqa: S105  # it guards a server of this test only
 DEADLINE_S = 60.0
+_LOCKED_UP = Path("/run/sshd")
+"""An empty folder in which root's sshd locks its children up; it insists. Debian's service makes it, so we may have to."""
 
 
 class GitServer(Protocol):
@@ -109,6 +111,7 @@ class SshServer:
     root: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    made: bool = False
 
     def __post_init__(self) -> None:
         keys = self.root / "keys"
@@ -127,8 +130,9 @@ class SshServer:
 
     def start(self) -> None:
         assert shutil.which("sshd", path="/usr/sbin:/usr/bin"), "openssh-server is missing: run make setup"
-        if os.getuid() == 0:
-            Path("/run/sshd").mkdir(exist_ok=True)  # Where root's sshd locks its children up; it insists.
+        if os.getuid() == 0 and not _LOCKED_UP.exists():
+            _LOCKED_UP.mkdir()
+            self.made = True
         command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(self.root / "keys" / "sshd_config")]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         wait_for(self.port)
@@ -139,6 +143,9 @@ class SshServer:
             _kill_tree(self.process.pid)
             self.process.wait(timeout=DEADLINE_S)
             self.process = None
+        if self.made:
+            _LOCKED_UP.rmdir()
+            self.made = False
 
     def access(self, name: str) -> Access:
         return Access(
