@@ -33,7 +33,7 @@ HOOK = PROJECT / "state-repo-template" / "hooks" / "pre-receive"
 TOKEN = "INSECURE-test-token"  # noqa: S105  # it guards a server of this test only
 DEADLINE_S = 60.0
 _LOCKED_UP = Path("/run/sshd")
-"""An empty folder in which root's sshd locks its children up; it insists. Debian's service makes it, so we may have to."""
+"""An empty folder in which root's sshd locks its children up; it insists. Debian's service makes it, or we do."""
 
 
 class GitServer(Protocol):
