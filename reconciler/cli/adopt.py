@@ -49,12 +49,12 @@ def adopt(  # the options of a command
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
 ) -> None:
     """Read live switches and BMCs into inventory documents, and show the plan against them. Nothing is touched."""
-    from reconciler.cli.operate import _open
+    from reconciler.cli.operate import open_workshop
     from reconciler.repo.snapshot import read_directory
     from reconciler.repo.worktree import write_files
 
     given = _seed(repo, seed, zone=zone, switches=switch or [], bmcs=bmc or [])
-    with _open(repo, settings) as workshop:
+    with open_workshop(repo, settings) as workshop:
         found, refusal, draft = _look(workshop, read_directory(repo), given)
         if not dry_run:
             write_files(repo, found.files)

@@ -25,8 +25,11 @@ app = typer.Typer(
 def _assemble() -> None:
     from reconciler.cli import (
         adopt,
+        codeowners,
         evidence,
+        forge,
         holding,
+        hook,
         image,
         inspect,
         lab,
@@ -36,11 +39,21 @@ def _assemble() -> None:
         policy,
         repository,
         trust,
+        webhook,
     )
 
-    for name, group in (("lab", lab), ("image", image), ("inspect", inspect), ("policy", policy), ("node", node)):
+    groups = {
+        "lab": lab,
+        "image": image,
+        "inspect": inspect,
+        "policy": policy,
+        "node": node,
+        "hook": hook,
+        "forge": forge,
+    }
+    for name, group in groups.items():
         app.add_typer(group.app, name=name)
-    for module in (repository, planning, operate, evidence, trust, holding, adopt):
+    for module in (repository, planning, operate, evidence, trust, holding, adopt, webhook, codeowners):
         for command in module.COMMANDS:
             app.command()(command)
 

@@ -84,6 +84,8 @@ def _stage(workshop: Workshop, watcher: Watcher) -> Stage:
     from reconciler.daemon.loop import Stage
     from reconciler.daemon.recorder import Recorder
 
+    workshop.carry(watcher.trouble)
+
     def refresh() -> Sight:
         sight = workshop.source.refresh()
         workshop.source.ledger.set_trusted(sight.desired.commit)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from reconciler.cli.remotes import courier_for
+from reconciler.daemon.followed import FollowedSource
 from reconciler.daemon.settings import Settings, load_credentials
 from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.drivers.custodian import AgeCustodian
@@ -18,7 +20,7 @@ from reconciler.drivers.openvswitch import OpenVswitch
 from reconciler.drivers.spool.boot import SpoolBootService
 from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.desk import SpoolDesk
-from reconciler.errors.taxonomy import InputError
+from reconciler.errors.taxonomy import InputError, RingfenceError
 from reconciler.execute.passes import Engine
 from reconciler.execute.recall import PassMemory, PowerRecall
 from reconciler.ports.site import Site
@@ -45,9 +47,15 @@ class Workshop:
         self._closing = ExitStack()
         self._settings = settings
         self._key = EvidenceKey(settings.evidence_key)
-        self.source = TrustedSource(Git(repository), key=self._key)
         self._database = Database(settings.spool)
         self._closing.callback(self._database.close)
+        self.courier = courier_for(repository, settings=settings, database=self._database)
+        git = Git(repository)
+        self.source = (
+            FollowedSource(git, courier=self.courier, key=self._key)
+            if self.courier
+            else TrustedSource(git, key=self._key)
+        )
         self.desk = SpoolDesk(self._database)
         self._boot = SpoolBootService(self._database, images=settings.images)
         self._custodian = AgeCustodian(settings.keystore, identity=settings.age_identity)
@@ -69,8 +77,16 @@ class Workshop:
         """Return itself."""
         return self
 
+    def carry(self, report: Callable[[RingfenceError], None]) -> None:
+        """Fetch and push beside the passes until this is closed, if the settings name a remote."""
+        if self.courier is not None:
+            self.courier.report_to(report)
+            self.courier.start()
+
     def __exit__(self, *_: object) -> None:
         """Close everything that was opened."""
+        if self.courier is not None:
+            self.courier.close()
         for known in self._switches.values():
             known[1].close()
         self._closing.close()

@@ -11,18 +11,20 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, IPvAnyAddress, TypeAdapter, ValidationError
+from pydantic import Field, IPvAnyAddress, TypeAdapter, ValidationError, model_validator
 
 from reconciler.drivers.ipmi.power import Credentials
 from reconciler.drivers.secret import Secret
 from reconciler.errors.taxonomy import Finding, InputError
-from reconciler.model.base import Name, Value
+from reconciler.model.base import Duration, Name, Value
 
 VARIABLE = "RINGFENCE_SETTINGS"
 _OTHERS = 0o077
+_LONGEST_SECRET = 16 * 1024
 Port = Annotated[int, Field(ge=0, le=65535)]
+_Part = TypeVar("_Part", bound=Value | None)
 InterfaceName = Annotated[str, Field(pattern=r"^[!-.0-~]{1,15}$")]
 
 
@@ -54,6 +56,39 @@ class EnclaveListener(Value):
 Listener = Annotated[AirlockListener | EnclaveListener, Field(discriminator="kind")]
 
 
+class RemoteSettings(Value):
+    """Where the state repository is fetched from and its evidence pushed to: a ``url``, or a remote of the clone.
+
+    ``ssh_key`` and ``token`` are files that only their owner may read.
+    """
+
+    url: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    branch: Annotated[str, Field(min_length=1, max_length=255)] = "main"
+    evidence: Annotated[str, Field(min_length=1, max_length=255)] = "evidence"
+    ssh_key: Path | None = None
+    known_hosts: Path | None = None
+    token: Path | None = None
+    ca: Path | None = None
+    interval: Duration = Field(default="30s", validate_default=True)
+    deadline: Duration = Field(default="2m", validate_default=True)
+
+    @model_validator(mode="after")
+    def _one_address(self) -> RemoteSettings:
+        if (self.url is None) == (self.name is None):
+            raise ValueError("give url, or the name of a remote that the clone has; one of them")
+        return self
+
+
+class WebhookSettings(Value):
+    """Where forges are listened to, and the file with the secret that they share; with ``tls``, over HTTPS."""
+
+    address: IPvAnyAddress
+    port: Port
+    secret: Path
+    tls: TlsFiles | None = None
+
+
 class Settings(Value):
     """Everything that one machine's reconciler and services are told. Ports are for tests; nodes use the defaults."""
 
@@ -68,6 +103,8 @@ class Settings(Value):
     listeners: tuple[Listener, ...] = ()
     image_port: Port = 80
     attestation_port: Port = 8443
+    remote: RemoteSettings | None = None
+    webhook: WebhookSettings | None = None
 
     def below(self, folder: Path) -> Settings:
         """Return these settings with relative paths taken from ``folder``."""
@@ -75,7 +112,18 @@ class Settings(Value):
         names = ("spool", "images", "keystore", "age_identity", "evidence_key", "credentials")
         found: dict[str, object] = {name: folder / getattr(self, name) for name in names}
         commit_key = None if self.commit_key is None else folder / self.commit_key
+        found |= {"remote": _below(self.remote, folder), "webhook": _below(self.webhook, folder)}
         return self.model_copy(update={**found, "tls": tls, "commit_key": commit_key})
+
+
+def _below(part: _Part, folder: Path) -> _Part:
+    """Return ``part`` with its relative paths taken from ``folder``."""
+    if part is None:
+        return part
+    own = {name: getattr(part, name) for name in type(part).model_fields}
+    moved = {name: folder / value for name, value in own.items() if isinstance(value, Path)}
+    inner = {name: _below(value, folder) for name, value in own.items() if isinstance(value, TlsFiles)}
+    return part.model_copy(update={**moved, **inner})
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -122,6 +170,22 @@ def load_credentials(path: Path) -> Mapping[str, Credentials]:
     return {
         name: Credentials(user=login.user, password=Secret(login.password.encode())) for name, login in logins.items()
     }
+
+
+def read_private(path: Path, *, what: str) -> bytes:
+    """Return what is in ``path``, a file with a secret; InputError if it is missing, empty or not its owner's only."""
+    try:
+        with path.open("rb") as file:
+            exposed = os.fstat(file.fileno()).st_mode & _OTHERS
+            content = file.read(_LONGEST_SECRET + 1)
+    except OSError as error:
+        raise _unreadable(what, path, error) from error
+    if exposed:
+        raise InputError(f"{what} {path}", "others may read it", reason="CredentialsExposed", hint=f"chmod 600 {path}")
+    if not content.strip() or len(content) > _LONGEST_SECRET:
+        hint = "write the secret into it, and nothing else"
+        raise InputError(f"{what} {path}", "is empty or too long", reason="SettingsMalformed", hint=hint)
+    return content
 
 
 def _read(path: Path, *, what: str) -> bytes:

@@ -51,9 +51,14 @@ class TrustedSource:
         branch: str | None = None,
         key: EvidenceKey | None = None,
         now: Callable[[], datetime] | None = None,
+        tracking: str | None = None,
     ) -> None:
-        """Follow ``branch`` (by default the one checked out); ``key`` signs records, without it only read."""
+        """Follow ``branch`` (by default the one checked out); ``key`` signs records, without it only read.
+
+        ``tracking`` is the full name of a remote-tracking ref to follow instead.
+        """
         self.git = git
+        self._tracking = tracking
         self._branch = branch
         self._key = key
         self._now = now or (lambda: datetime.now(UTC))
@@ -136,7 +141,8 @@ class TrustedSource:
 
     def _head(self) -> str:
         branch = self._branch or self.git.current_branch()
-        head = self.git.head(branch) if branch else None
+        local = self.git.head(branch) if branch and not self._tracking else None
+        head = self.git.at(self._tracking) if self._tracking else local
         if head is None:
             hint = "check out the branch that holds the desired state, or make one: ringfence init"
             raise InputError(f"repository {self.git.path}", "has no commit to follow", reason="NoCommit", hint=hint)

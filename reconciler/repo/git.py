@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,9 @@ _SETTINGS = {
     "gpg.ssh.program": "ssh-keygen",
     "gpg.ssh.defaultKeyCommand": "",
 }
+Starter = Callable[..., "subprocess.CompletedProcess[bytes]"]
+"""What runs a program: ``subprocess.run``, or something with the same arguments."""
+
 _KEPT = ("PATH", "SSH_AUTH_SOCK", "TMPDIR")
 
 
@@ -116,10 +119,21 @@ def branch_ref(name: str) -> str:
 class Git:
     """One repository, bare or not."""
 
-    def __init__(self, path: Path, *, deadline_s: float = 30.0) -> None:
-        """Use the repository at ``path``, its top folder; nothing is read yet."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        deadline_s: float = 30.0,
+        environment: Mapping[str, str] | None = None,
+        start: Starter = subprocess.run,
+    ) -> None:
+        """Use the repository at ``path``, its top folder; nothing is read yet.
+
+        ``environment`` is added to git's own, ``start`` runs it (``repo.start`` for calls that leave this machine).
+        """
         self.path = path.absolute()
         self._deadline_s = deadline_s
+        self._start = start
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         self._environment = {
             **kept,
@@ -133,6 +147,7 @@ class Git:
             "HOME": os.devnull,
             "LC_ALL": "C",
             "TZ": "UTC",
+            **(environment or {}),
         }
 
     def run(
@@ -169,7 +184,10 @@ class Git:
 
     def head(self, branch: str) -> str | None:
         """Return the commit that ``branch`` is at, None if there is no such branch."""
-        ref = branch_ref(branch)
+        return self.at(branch_ref(branch))
+
+    def at(self, ref: str) -> str | None:
+        """Return the object that ``ref`` (a full, checked name) is at, None if there is no such ref."""
         output = self.run("for-each-ref", "--format=%(objectname) %(refname)", ref).decode()
         lines = (line.split(" ", 1) for line in output.splitlines())
         return next((check_id(commit) for commit, name in lines if name == ref), None)
@@ -258,9 +276,9 @@ class Git:
             raise self._translate("merge-base", errors)
         return output.decode().split()
 
-    def history(self, commit: str) -> list[HistoryChange]:
-        """Return what ``commit`` and each of its first-parent ancestors changed against its first parent."""
-        pairs = "".join(f"{' '.join([own, *parents[:1]])}\n" for own, parents in self.first_parents(commit, past=None))
+    def history(self, commit: str, *, past: str | None = None) -> list[HistoryChange]:
+        """Return what ``commit`` and its first-parent ancestors, down to ``past``, changed against first parents."""
+        pairs = "".join(f"{' '.join([own, *parents[:1]])}\n" for own, parents in self.first_parents(commit, past=past))
         options = ("--stdin", "--root", "-r", "-z", "--raw", "--no-renames", "--no-abbrev")
         fields = iter(self.run("diff-tree", *options, stdin=pairs.encode()).split(b"\0"))
         changes = []
@@ -332,7 +350,7 @@ class Git:
         pairs = {**_SETTINGS, **(settings or {})}.items()
         options = [word for name, value in pairs for word in ("-c", f"{name}={value}")]
         try:
-            done = subprocess.run(
+            done = self._start(
                 ["git", "-C", str(self.path), *options, *arguments],
                 input=stdin,
                 capture_output=True,

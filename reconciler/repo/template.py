@@ -11,6 +11,7 @@ from pathlib import Path
 
 from reconciler.errors.taxonomy import InputError, cut
 from reconciler.repo import layout
+from reconciler.repo.codeowners import files_for
 from reconciler.repo.git import Git
 from reconciler.repo.schema import generate_schemas
 from reconciler.repo.signers import parse_allowed_signers, signer_line
@@ -45,6 +46,7 @@ def create_repository(
         raise InputError("signers", "nobody could sign anything", reason="NoSigners", hint=hint)
     owners = _read_keys(signers, known={})
     files = _fill(_template_files(source), owners=owners, evidence=_read_keys(evidence_signers, known=owners))
+    files |= files_for(files)
     files |= {f"schemas/{name}": content for name, content in generate_schemas().items()}
     path.mkdir(parents=True, exist_ok=True)
     private = signers[0].with_suffix("")

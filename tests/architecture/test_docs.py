@@ -74,9 +74,17 @@ def test_every_direct_dependency_has_a_reason() -> None:
 
 
 def test_every_setting_is_described() -> None:
-    from reconciler.daemon.settings import AirlockListener, EnclaveListener, Settings, TlsFiles
+    from reconciler.daemon.settings import (
+        AirlockListener,
+        EnclaveListener,
+        RemoteSettings,
+        Settings,
+        TlsFiles,
+        WebhookSettings,
+    )
 
     page = (_ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     fields = {*Settings.model_fields, *AirlockListener.model_fields, *EnclaveListener.model_fields} - {"tls"}
+    fields |= {*RemoteSettings.model_fields, *WebhookSettings.model_fields} - {"tls"}
     fields |= {f"tls.{name}" for name in TlsFiles.model_fields}
     assert [name for name in sorted(fields) if f"`{name}`" not in page] == []

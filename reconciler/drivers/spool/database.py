@@ -19,12 +19,14 @@ from pathlib import Path
 
 from reconciler.errors.taxonomy import InputError, TransientError, cut
 
-_LAYOUT = 2
+_LAYOUT = 3
 _SCHEMA = """
 CREATE TABLE published (id INTEGER PRIMARY KEY CHECK (id = 1), desired TEXT NOT NULL);
 CREATE TABLE listening (id INTEGER PRIMARY KEY CHECK (id = 1), since INTEGER NOT NULL, beat INTEGER NOT NULL);
 CREATE TABLE wake (id INTEGER PRIMARY KEY CHECK (id = 1), changes INTEGER NOT NULL);
 INSERT INTO wake VALUES (1, 0);
+CREATE TABLE forge (id INTEGER PRIMARY KEY CHECK (id = 1), rings INTEGER NOT NULL);
+INSERT INTO forge VALUES (1, 0);
 CREATE TABLE images (
     digest TEXT PRIMARY KEY, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL, inode INTEGER NOT NULL
 ) WITHOUT ROWID;

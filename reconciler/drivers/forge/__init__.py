@@ -1,0 +1,1 @@
+"""Forges' HTTP interfaces behind ``ports.forge``. Never: git, and what a plan says."""
