@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import PortMode
 from tests.properties.test_evidence import _audit
+from tests.support.monitor_records import Said, read_entry
 from tests.support.runner import LONG, ROUND_S, Runner, assert_nobody_is_rejected, assert_settled, members_of
 from tests.support.sites import EnclaveShape, NodeShape, site
 from tests.support.softtpm import Lie
@@ -43,11 +44,9 @@ def wider(world: World) -> set[tuple[str, str, int | None]]:
     }
 
 
-def events_since(world: World, rounds: int) -> list[tuple[str, str, str]]:
-    from tests.support.monitor_records import read_entry
-
-    said = [read_entry(entry) for entries in world.ledger.rounds[rounds:] for entry in entries]
-    return [(one.node, one.event, one.verdict or "") for one in said]
+def said_since(world: World, rounds: int) -> list[Said]:
+    """Return what was recorded after the first ``rounds`` of the ledger."""
+    return [read_entry(entry) for entries in world.ledger.rounds[rounds:] for entry in entries]
 
 
 @given(
@@ -80,9 +79,10 @@ def test_under_a_freeze_nothing_widens_and_afterwards_the_world_converges(
         assert wider(world) <= ports
         assert set(world.counter.assignments) <= served
         assert {name for name, machine in world.machines.items() if machine.is_on} <= on
-        assert not {event for _, event, _ in events_since(world, recorded)} & {"assigned", "admitted", "returned"} or (
-            _only_leavers_of_what_is_gone(world, recorded)
-        )
+        for one in said_since(world, recorded):
+            assert one.event not in {"assigned", "admitted"}, f"{one.node} is {one.event} under a freeze"
+            is_gone = one.enclave not in world.desired.enclaves
+            assert one.event != "returned" or is_gone, f"{one.node} left {one.enclave} under a freeze"
         for name in names:
             assert set(world.monitor.track(name).knows) <= set(versions[name]), f"{name} was given another key"
         world.tick(ROUND_S)
@@ -90,11 +90,6 @@ def test_under_a_freeze_nothing_widens_and_afterwards_the_world_converges(
     runner.settle(quiet_rounds=LONG, rounds=400)
     assert_settled(world)
     assert _audit(world).flaws == []
-
-
-def _only_leavers_of_what_is_gone(world: World, recorded: int) -> bool:
-    events = events_since(world, recorded)
-    return all(event == "returned" for _, event, _ in events if event in {"assigned", "admitted", "returned"})
 
 
 @given(history=histories(max_nodes=3), rounds=st.integers(1, 12))
@@ -185,8 +180,8 @@ def test_a_held_member_is_appraised_against_its_own_image_and_the_record_says_of
     for _ in range(8):
         world.tick(ROUND_S)
         runner.run()
-    appraised = [one for one in events_since(world, recorded) if one[1:] == ("appraised", "accepted")]
-    assert {node for node, _, _ in appraised} == {"n1", "n2", "n3"}
+    appraised = {one.node for one in said_since(world, recorded) if one.verdict == "accepted"}
+    assert appraised == {"n1", "n2", "n3"}
     found = _audit(world)
     assert found.flaws == []
     dated = {r.appraisal.image_commit for r in found.records if r.appraisal and r.commit == world.desired.commit}
