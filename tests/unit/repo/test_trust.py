@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -269,3 +270,37 @@ def test_altered_commit_keeps_no_signature(repo: GitRepo) -> None:
     raw = repo.git("cat-file", "commit", good).replace("test@localhost", "other@localhost", 1)
     bad = repo.git("hash-object", "-t", "commit", "-w", "--stdin", stdin=f"{raw}\n".encode())
     assert trusted(judged(repo, bad, last=root)) == root
+
+
+class CountingGit(Git):
+    """Git, and how often it was started."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.calls: list[str] = []
+
+    def _call(self, arguments: tuple[str, ...], **options: Any) -> tuple[int, bytes, str]:  # noqa: ANN401 - passed on
+        self.calls.append(arguments[0])
+        return super()._call(arguments, **options)
+
+
+def test_one_new_commit_takes_a_handful_of_calls(repo: GitRepo) -> None:
+    root = repo.begin()
+    head = repo.commit({ENCLAVE: b"1"}, signer="bob", parents=[root])
+    git = CountingGit(repo.path)
+    assert judge(git, head=FetchedCommit(commit=head), last_trusted=root).trusted is not None
+    assert len(git.calls) <= 10, git.calls
+
+
+def test_more_commits_take_no_more_calls_and_a_judged_one_is_not_judged_again(repo: GitRepo) -> None:
+    root = repo.begin()
+    head = root
+    for number in range(8):
+        head = repo.commit({ENCLAVE: str(number).encode()}, signer="bob", parents=[head])
+    git = CountingGit(repo.path)
+    assert trusted(judge(git, head=FetchedCommit(commit=head), last_trusted=root)) == head
+    assert len(git.calls) <= 10, git.calls
+    assert git.calls.count("verify-commit") == 1
+    git.calls.clear()
+    assert trusted(judge(git, head=FetchedCommit(commit=head), last_trusted=head)) == head
+    assert "verify-commit" not in git.calls
