@@ -72,6 +72,7 @@ def plan(
         drift=_drift(scenes, memory),
         problems=(*_enclave_problems(assignments), *_node_problems(courses, memory)),
         preemptions=assignments.preemptions,
+        held=guarded.held,
     )
     memory.end()
     return made

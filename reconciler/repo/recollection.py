@@ -20,7 +20,7 @@ from reconciler.repo.basis import Basis, read_basis
 from reconciler.repo.git import Git, check_id
 from reconciler.repo.ledger import TRUSTED_PATH
 from reconciler.repo.signers import AllowedSigners
-from reconciler.repo.trust import FetchedCommit, Judgement, judge
+from reconciler.repo.trust import FetchedCommit, Judgement, commit_is_missing, judge
 
 _SHORT = 12
 _MANY = 1000
@@ -44,6 +44,8 @@ def judge_by_record(git: Git, *, head: str, now: datetime) -> Judgement:
             break
         recorded = beyond
         seen.add(beyond)
+        if commit_is_missing(git, beyond):
+            return judge(git, head=FetchedCommit(commit=head), last_trusted=beyond, now=now)
         judgement = judge(git, head=FetchedCommit(commit=beyond), last_trusted=None, now=now, recorded=beyond)  # 2
         if judgement.trusted is None or judgement.trusted.commit != beyond:
             return judgement

@@ -19,7 +19,7 @@ from reconciler.repo.ledger import GitLedger
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
 from tests.support.documents import FILES, changed
-from tests.support.gitrepo import GitRepo, make_key
+from tests.support.gitrepo import CONFIRMED, GitRepo, make_key
 from tests.support.gpgkeys import GpgKeys
 
 NODE = "site/nodes/n1.yaml"
@@ -96,12 +96,14 @@ class AttackRepo(GitRepo):
         self.point("main", commit)
         return commit
 
-    def commit_tree(self, tree: str, *, signer: str | None, parents: Sequence[str] = ()) -> str:
+    def commit_tree(
+        self, tree: str, *, signer: str | None, parents: Sequence[str] = (), message: bytes = CONFIRMED
+    ) -> str:
         """Return a new commit of ``tree``, signed by an SSH or a GPG key."""
         if signer is None or signer in self.keys:
-            return super().commit_tree(tree, signer=signer, parents=parents)
+            return super().commit_tree(tree, signer=signer, parents=parents, message=message)
         options = [word for parent in parents for word in ("-p", parent)]
-        return self.git(*self._gpg_options(signer), "commit-tree", "-S", *options, tree, stdin=b"test\n")
+        return self.git(*self._gpg_options(signer), "commit-tree", "-S", *options, tree, stdin=message)
 
     def tag(self, name: str, target: str, *, signer: str | None) -> str:
         """Make an annotated tag and return its object."""
