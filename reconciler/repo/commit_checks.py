@@ -15,6 +15,7 @@ from reconciler.repo.approvals import Approvals, read_approvals
 from reconciler.repo.authority import may_change, path_problem
 from reconciler.repo.basis import Basis
 from reconciler.repo.commits import CommitObject, read_commits
+from reconciler.repo.confirmations import Changed
 from reconciler.repo.git import Change, Git, Signature
 from reconciler.repo.merges import taken_over
 from reconciler.repo.verification import Doubt, Signed, Verifier
@@ -33,6 +34,11 @@ class Step:
     lacking: tuple[bytes, ...]
     parent_made: int | None
     is_recorded: bool
+
+    @property
+    def changed(self) -> Changed:
+        """Return what may have to be confirmed."""
+        return Changed(commit=self.commit.commit, parents=self.commit.parents, changes=self.changes)
 
     @property
     def signed(self) -> Signed:

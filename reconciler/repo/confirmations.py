@@ -15,7 +15,7 @@ valid (``repo.desired``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.errors.taxonomy import TrustError, cut
@@ -30,6 +30,17 @@ TRUST = "trust"
 DELETIONS = "deletions"
 _PLAIN_MODES = frozenset({"100644", "100755"})
 _MOST_TRAILERS = 1000
+_AT_ONCE = 32 << 20
+"""How many bytes of documents are held at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A commit, its parents, and in which paths it differs from the first of them."""
+
+    commit: str
+    parents: tuple[str, ...]
+    changes: Sequence[Change]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +60,16 @@ class _Place:
 
 
 def check_confirmations(
-    git: Git, *, commit: str, parents: tuple[str, ...], before: Repository | None, after: Repository | None
+    git: Git, step: Changed, *, deletions: int, before: Repository | None, after: Repository | None
 ) -> list[TrustError]:
-    """Return what ``commit`` fails to confirm.
+    """Return what the commit of ``step``, which takes away as much as ``deletions`` says, fails to confirm.
 
     ``before`` and ``after`` are ``ringfence.yaml`` at the first parent and at the commit itself, None if unreadable.
     """
+    commit, parents, changes = step.commit, step.parents, step.changes
     if not parents:
         return []
-    changes = git.changes(commit, parent=parents[0])
     limit = (before.spec.limits if before else Limits()).deletions
-    deletions = count_deletions(git, commit=commit, parent=parents[0], changes=changes)
     is_trust = changes_trust(changes, before=before, after=after)
     if not is_trust and deletions <= limit:
         return []
@@ -98,13 +108,30 @@ def _trust_of(repository: Repository | None) -> object:
     return None if spec is None else (spec.trust, spec.evidence, spec.limits)
 
 
-def count_deletions(git: Git, *, commit: str, parent: str, changes: Collection[Change]) -> int:
-    """Return how many documents and places of enclaves are in ``parent`` and no more in ``commit``."""
-    paths = [path for change in changes if (path := _located(change.path))]
-    gone = {path for change in changes if (path := _located(change.path)) and change.mode not in _PLAIN_MODES}
-    before = _read(git, parent, paths)
-    after = _read(git, commit, [path for path in paths if path not in gone]) if before else {}
-    return sum(place.lost_in(after.get(name)) for name, place in before.items())
+def count_deletions(git: Git, steps: Sequence[Changed]) -> dict[str, int]:
+    """Return, by commit, how many documents and places of enclaves its first parent has and it has no more.
+
+    However many commits these are, git is asked a few times only.
+    """
+    asked: dict[str, list[tuple[str, str]]] = {}
+    for step in steps:
+        if not step.parents:
+            continue
+        parent, commit = check_id(step.parents[0]), check_id(step.commit)
+        paths = {path: change for change in step.changes if (path := _located(change.path))}
+        asked[f"{commit} before"] = [(f"{parent}:{path}", path) for path in paths]
+        plain = [path for path, change in paths.items() if change.mode in _PLAIN_MODES]
+        asked[f"{commit} after"] = [(f"{commit}:{path}", path) for path in plain]
+    places = _read(git, dict(pair for pairs in asked.values() for pair in pairs))
+
+    def held(which: str) -> dict[tuple[str, str], _Place]:
+        return {key: place for name, _ in asked.get(which, ()) for key, place in places.get(name, {}).items()}
+
+    deletions = {}
+    for step in steps:
+        before, after = held(f"{step.commit} before"), held(f"{step.commit} after")
+        deletions[step.commit] = sum(place.lost_in(after.get(key)) for key, place in before.items())
+    return deletions
 
 
 def _located(path: bytes) -> str | None:
@@ -113,30 +140,51 @@ def _located(path: bytes) -> str | None:
     return text if "\n" not in text and "\ufffd" not in text and layout.locate(text) else None
 
 
-def _read(git: Git, commit: str, paths: Collection[str]) -> dict[tuple[str, str], _Place]:
-    """Return the documents in ``paths`` at ``commit``, by kind and name; files that say nothing have none."""
-    names = {f"{check_id(commit)}:{path}": path for path in paths}
-    if not names:
+def _read(git: Git, paths: Mapping[str, str]) -> dict[str, dict[tuple[str, str], _Place]]:
+    """Return the documents in each file, by kind and name; ``paths`` are by the name that git knows the file by.
+
+    Files that say nothing have none.
+    """
+    if not paths:
         return {}
-    asked = "".join(f"{name}\n" for name in names).encode()
-    sizes = git.run("cat-file", "--batch-check=%(objecttype) %(objectsize)", stdin=asked).decode().splitlines()
-    small = [name for name, line in zip(names, sizes, strict=True) if _is_small_blob(line)]
-    found: dict[tuple[str, str], _Place] = {}
-    for name, content in git.objects(small).items():
-        spot = layout.locate(names[name])
-        raws, _ = parse_documents(content, path=names[name])
-        for raw in raws:
-            match raw.value:
-                case {"kind": str(kind), "metadata": {"name": str(own)}} if spot and kind == spot.place.kind.__name__:
-                    found[kind, own] = _place(raw.value)
-                case _:
-                    pass
+    asked = "".join(f"{name}\n" for name in paths).encode()
+    lines = git.run("cat-file", "--batch-check=%(objecttype) %(objectsize)", stdin=asked).decode().splitlines()
+    sizes = {name: size for name, line in zip(paths, lines, strict=True) if (size := _size_of_blob(line)) is not None}
+    found = {}
+    for part in _parts(sizes):
+        for name, content in git.objects(part).items():
+            found[name] = dict(_documents(content, path=paths[name]))
     return found
 
 
-def _is_small_blob(line: str) -> bool:
+def _parts(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Yield the names of ``sizes``, in parts that hold a bounded number of bytes."""
+    part: list[str] = []
+    held = 0
+    for name, size in sizes.items():
+        if part and held + size > _AT_ONCE:
+            yield part
+            part, held = [], 0
+        part.append(name)
+        held += size
+    if part:
+        yield part
+
+
+def _documents(content: bytes, *, path: str) -> Iterator[tuple[tuple[str, str], _Place]]:
+    spot = layout.locate(path)
+    raws, _ = parse_documents(content, path=path)
+    for raw in raws:
+        match raw.value:
+            case {"kind": str(kind), "metadata": {"name": str(own)}} if spot and kind == spot.place.kind.__name__:
+                yield (kind, own), _place(raw.value)
+            case _:
+                pass
+
+
+def _size_of_blob(line: str) -> int | None:
     kind, _, size = line.partition(" ")
-    return kind == "blob" and size.isdecimal() and int(size) <= MAX_FILE_BYTES
+    return int(size) if kind == "blob" and size.isdecimal() and int(size) <= MAX_FILE_BYTES else None
 
 
 def _place(document: object) -> _Place:

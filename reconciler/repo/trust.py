@@ -31,7 +31,7 @@ from reconciler.repo import refusals as say
 from reconciler.repo.basis import Basis, read_basis
 from reconciler.repo.commit_checks import Checks, Step
 from reconciler.repo.commits import read_commits
-from reconciler.repo.confirmations import check_confirmations
+from reconciler.repo.confirmations import check_confirmations, count_deletions
 from reconciler.repo.git import Change, Git, Signature
 from reconciler.repo.layout import is_trust_root
 from reconciler.repo.verification import Doubt, Verifier
@@ -143,6 +143,7 @@ class _Walk:
         steps, broken = self._read(part, chain=chain)
         basis: Basis | None = None
         verdicts: dict[str, Signature | Doubt] = {}
+        deletions: dict[str, int] = {}
         for place, step in enumerate(steps):
             own: Basis | None = basis
             findings = []
@@ -155,19 +156,22 @@ class _Walk:
             if step.commit.commit not in verdicts:
                 alike = [step.signed for step in _under_one_basis(steps[place:])]
                 verdicts = self._verifier.verify(alike, keyring=basis.keyring)
+                signed = {commit for commit, verdict in verdicts.items() if isinstance(verdict, Signature)}
+                deletions = count_deletions(self._git, [s.changed for s in steps if s.commit.commit in signed])
             refusals = self._checks.check(step, verdicts[step.commit.commit], basis=basis)  # 2, 3, 4
             own = basis
             if any(is_trust_root(change.path.decode("utf-8", "replace")) for change in step.changes):
                 own, found = read_basis(self._git, step.commit.commit)
                 findings = [say.unreadable(step.commit.commit, finding) for finding in found]  # 5
                 verdicts = {}
-            refusals += check_confirmations(  # 6
-                self._git,
-                commit=step.commit.commit,
-                parents=step.commit.parents,
-                before=basis.repository,
-                after=own.repository if own else None,
-            )
+            if not refusals and not findings:
+                refusals = check_confirmations(  # 6
+                    self._git,
+                    step.changed,
+                    deletions=deletions[step.commit.commit],
+                    before=basis.repository,
+                    after=own.repository if own else None,
+                )
             yield step.commit.commit, [*refusals, *findings]
             if refusals or findings:
                 return

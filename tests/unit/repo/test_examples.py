@@ -86,11 +86,17 @@ def test_a_path_of_no_document_has_no_schema() -> None:
 
 def test_commands_exist_that_the_pages_name() -> None:
     """A page that sends a reader to a command that is not there is worse than none."""
-    from reconciler.cli import evidence, image, operate, repository
+    from reconciler.cli import adopt, evidence, holding, image, node, operate, planning, repository, trust
     from reconciler.cli import inspect as inspect_commands
 
-    groups: dict[str, typer.Typer] = {"image": image.app, "inspect": inspect_commands.app, "policy": policy.app}
-    known = {command.__name__ for module in (evidence, operate, repository) for command in module.COMMANDS}
+    groups: dict[str, typer.Typer] = {
+        "image": image.app,
+        "inspect": inspect_commands.app,
+        "policy": policy.app,
+        "node": node.app,
+    }
+    modules = (evidence, operate, repository, planning, trust, holding, adopt)
+    known = {command.__name__ for module in modules for command in module.COMMANDS}
     known |= {
         f"{name} {command.name or command.callback.__name__}"
         for name, app in groups.items()

@@ -20,7 +20,8 @@ from reconciler.repo.windows import ALWAYS, Window, parse_date, parse_window
 from tests.support.attackrepo import REPOSITORY, SIGNERS, TENANT, AttackRepo, rules_yaml, tenant
 from tests.support.gitrepo import GitRepo, make_key
 
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC) + timedelta(hours=1)
+"""Later than whatever these tests commit, however long they take."""
 LATER = NOW + timedelta(days=900)
 SOON = (NOW + timedelta(days=2)).strftime("%Y%m%d")
 
