@@ -27,6 +27,8 @@ from reconciler.repo.snapshot import read_commit
 from reconciler.repo.trust import FetchedCommit, Judgement, judge
 
 _FALLBACKS = 50
+_TRUSTED_REF = "refs/ringfence/trusted"
+"""Keeps the trusted commit from being collected as garbage after a force-push."""
 _PASSES_WITH_TIME = frozenset({"CommitFromFuture", "SignerNotYet"})
 EVIDENCE_BRANCH = "evidence"
 """Where this writer looks for its own memory first; a repository that names another branch is judged from its root."""
@@ -91,10 +93,13 @@ class TrustedSource:
             return sight
         last = self._last or self._own_memory()
         judgement = self._judge(head, last=last)
-        if judgement.trusted is None:
+        if judgement.trusted is None and sight is None:
             raise judgement.refusals[0]
-        trusted = judgement.trusted.commit
+        # What was in force stays so, even if somebody has removed the very objects from the repository.
+        trusted = judgement.trusted.commit if judgement.trusted else str(self._last)
         self._sight = self._look(trusted, judgement.refusals, before=sight)
+        if self._key is not None and trusted != self._last:
+            self.git.keep(_TRUSTED_REF, trusted)
         self._last, self._seen, self._approvals = trusted, head, approvals
         return self._sight
 

@@ -24,7 +24,6 @@ from reconciler.repo.windows import TOLERANCE_S
 APPROVALS = "refs/tags/approve/"
 _TAGS = "refs/tags/"
 _SHORT = 12
-_MANY = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +44,12 @@ def read_approvals(
 ) -> Approvals:
     """Return who of ``keyring`` approved each of ``commits``."""
     known = {commit.commit: commit for commit in commits}
-    refs = git.refs(*(f"{APPROVALS}{commit[:_SHORT]}/" for commit in known)) if known else []
+    found = git.refs(*(f"{APPROVALS}{commit[:_SHORT]}/" for commit in known)) if known else []
+    # Anybody may push any number of refs: those under a name that is not known are not even opened.
+    refs = [ref for ref in found if ref.name.rpartition("/")[2] in keyring.principals]
     tags: dict[str, TagObject] = {}
     doubts: list[str] = []
-    for ref, tag in _read_tags(git, refs[:_MANY]):
+    for ref, tag in _read_tags(git, refs):
         problem = tag if isinstance(tag, str) else _problem(ref, tag, commits=known, now=verifier.now)
         if isinstance(tag, str) or problem:
             doubts.append(f"{_name(ref)} {problem}")

@@ -16,11 +16,11 @@ from reconciler.errors.taxonomy import InputError, RingfenceError, cut
 from reconciler.repo import layout
 from reconciler.repo.approvals import APPROVALS, approval_name, read_approvals
 from reconciler.repo.basis import Basis, read_basis
-from reconciler.repo.commit_checks import signed_commit
 from reconciler.repo.commits import CommitObject, read_commits
 from reconciler.repo.git import Git, Signature, check_id
 from reconciler.repo.keyring import Keyring
 from reconciler.repo.signers import parse_allowed_signers, signer_line
+from reconciler.repo.steps import signed_commit
 from reconciler.repo.verification import Verifier
 
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/@{}^~-]{0,200}")

@@ -7,7 +7,6 @@ commit, nor about the rules that it brings along itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.repo import refusals as say
@@ -15,36 +14,14 @@ from reconciler.repo.approvals import Approvals, read_approvals
 from reconciler.repo.authority import may_change, path_problem
 from reconciler.repo.basis import Basis
 from reconciler.repo.commits import CommitObject, read_commits
-from reconciler.repo.confirmations import Changed
 from reconciler.repo.git import Change, Git, Signature
 from reconciler.repo.merges import taken_over
-from reconciler.repo.verification import Doubt, Signed, Verifier
+from reconciler.repo.steps import Step, signed_commit
+from reconciler.repo.verification import Doubt, Verifier
 from reconciler.repo.windows import TOLERANCE_S
 
 _MANY = 20
 _AT_ONCE = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One commit of the walk: what it changes, what of that is not there, and whether it was trusted before."""
-
-    commit: CommitObject
-    changes: tuple[Change, ...]
-    lacking: tuple[bytes, ...]
-    parent_made: int | None
-    is_recorded: bool
-
-    @property
-    def changed(self) -> Changed:
-        """Return what may have to be confirmed."""
-        return Changed(commit=self.commit.commit, parents=self.commit.parents, changes=self.changes)
-
-    @property
-    def signed(self) -> Signed:
-        """Return what is to be verified; the root pins itself, by its own date."""
-        is_recorded = self.is_recorded or not self.commit.parents
-        return signed_commit(self.commit, is_recorded=is_recorded)
 
 
 class Checks:
@@ -156,8 +133,3 @@ class Checks:
         return read_approvals(
             self._git, objects, verifier=self._verifier, keyring=basis.keyring, is_recorded=step.is_recorded
         )
-
-
-def signed_commit(commit: CommitObject, *, is_recorded: bool) -> Signed:
-    """Return ``commit`` as what is to be verified."""
-    return Signed(object_id=commit.commit, scheme=commit.scheme, made=commit.made, is_recorded=is_recorded)

@@ -251,14 +251,20 @@ class Git:
         pairs = zip(fields[0::2], fields[1::2], strict=False)
         return [Change(path=path, mode=meta.split(b" ")[1].decode()) for meta, path in pairs]
 
-    def changes_between(self, pairs: Iterable[tuple[str, str | None]]) -> list[tuple[str, Change]]:
-        """Return in which paths the first of each pair of commits differs from the second, or from nothing at all."""
+    def changes_between(
+        self, pairs: Iterable[tuple[str, str | None]], *, under: tuple[str, ...] = ()
+    ) -> list[tuple[str, Change]]:
+        """Return in which paths the first of each pair of commits differs from the second, or from nothing at all.
+
+        ``under`` names the files and folders that are asked for.
+        """
         asked = [(new, old) for new, old in pairs if new != old]
         lines = "".join(f"{check_id(new)} {check_id(old)}\n" if old else f"{check_id(new)}\n" for new, old in asked)
         if not lines:
             return []
         options = ("--stdin", "--root", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
-        fields = iter(self.run("diff-tree", *options, stdin=lines.encode()).split(b"\0"))
+        paths = ("--", *under) if under else ()
+        fields = iter(self.run("diff-tree", *options, *paths, stdin=lines.encode()).split(b"\0"))
         changes = []
         current = ""
         for field in fields:
@@ -338,6 +344,10 @@ class Git:
         if code:
             raise self._translate("update-ref", errors)
         return True
+
+    def keep(self, ref: str, commit: str) -> None:
+        """Let ``ref``, which is no branch, name ``commit``, so that it stays in the repository."""
+        self.run("update-ref", ref, check_id(commit))
 
     def _call(
         self,

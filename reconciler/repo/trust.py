@@ -22,18 +22,18 @@ fit together is not checked here (``repo.desired``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from reconciler.errors.taxonomy import TrustError
+from reconciler.errors.taxonomy import InputError, RingfenceError, TrustError
 from reconciler.repo import refusals as say
 from reconciler.repo.basis import Basis, read_basis
-from reconciler.repo.commit_checks import Checks, Step
+from reconciler.repo.commit_checks import Checks
 from reconciler.repo.commits import read_commits
 from reconciler.repo.confirmations import check_confirmations, count_deletions
-from reconciler.repo.git import Change, Git, Signature
-from reconciler.repo.layout import is_trust_root
+from reconciler.repo.git import Git, Signature
+from reconciler.repo.steps import Step, under_one_basis, with_changes
 from reconciler.repo.verification import Doubt, Verifier
 
 _MANY = 20
@@ -119,7 +119,7 @@ class _Walk:
                     if refusals:
                         return newest, refusals
                     newest, done = commit, done + 1
-            except TrustError as error:
+            except (TrustError, InputError) as error:
                 refusal = _lacking(error, chain[done][0])
                 if at_once == 1:
                     return newest, [refusal]
@@ -142,51 +142,53 @@ class _Walk:
         """Yield each commit of ``part`` with what is wrong with it, until after the first that fails."""
         steps, broken = self._read(part, chain=chain)
         basis: Basis | None = None
-        verdicts: dict[str, Signature | Doubt] = {}
-        deletions: dict[str, int] = {}
-        for place, step in enumerate(steps):
-            own: Basis | None = basis
-            findings = []
+        while steps:
             if basis is None:
-                of = step.commit.parents[0] if step.commit.parents else step.commit.commit
+                of = (steps[0].commit.parents or (steps[0].commit.commit,))[0]
                 basis, found = read_basis(self._git, of)
                 if basis is None:
-                    yield step.commit.commit, [say.unreadable(of, finding) for finding in found]
+                    yield steps[0].commit.commit, [say.unreadable(of, finding) for finding in found]
                     return
-            if step.commit.commit not in verdicts:
-                alike = [step.signed for step in _under_one_basis(steps[place:])]
-                verdicts = self._verifier.verify(alike, keyring=basis.keyring)
-                signed = {commit for commit, verdict in verdicts.items() if isinstance(verdict, Signature)}
-                deletions = count_deletions(self._git, [s.changed for s in steps if s.commit.commit in signed])
-            refusals = self._checks.check(step, verdicts[step.commit.commit], basis=basis)  # 2, 3, 4
-            own = basis
-            if any(is_trust_root(change.path.decode("utf-8", "replace")) for change in step.changes):
-                own, found = read_basis(self._git, step.commit.commit)
-                findings = [say.unreadable(step.commit.commit, finding) for finding in found]  # 5
-                verdicts = {}
-            if not refusals and not findings:
-                refusals = check_confirmations(  # 6
-                    self._git,
-                    step.changed,
-                    deletions=deletions[step.commit.commit],
-                    before=basis.repository,
-                    after=own.repository if own else None,
-                )
-            yield step.commit.commit, [*refusals, *findings]
-            if refusals or findings:
+            alike = under_one_basis(self._git, steps)
+            verdicts = self._verifier.verify([step.signed for step in alike], keyring=basis.keyring)  # 2
+            # Only what somebody known has signed is looked into: a stranger's commit may be of any size.
+            doubted = [isinstance(verdicts[step.commit.commit], Doubt) for step in alike]
+            signed = alike[: doubted.index(True) if True in doubted else len(alike)]
+            whole = list(with_changes(self._git, signed))
+            deletions = count_deletions(self._git, [step.changed for step in whole])
+            for step in whole:
+                id_ = step.commit.commit
+                own, refusals = self._judge_one(step, verdicts[id_], basis=basis, deletions=deletions[id_])
+                yield step.commit.commit, refusals
+                if refusals:
+                    return
+                basis = own
+            for step in alike[len(signed) : len(signed) + 1]:
+                yield step.commit.commit, self._checks.check(step, verdicts[step.commit.commit], basis=basis)
                 return
-            basis = own
+            steps = steps[len(alike) :]
         yield from broken
+
+    def _judge_one(
+        self, step: Step, verdict: Signature | Doubt, *, basis: Basis, deletions: int
+    ) -> tuple[Basis, list[TrustError]]:
+        """Return what the children of ``step`` are judged by, and what is wrong with it."""
+        refusals = self._checks.check(step, verdict, basis=basis)  # 3, 4
+        own: Basis | None = basis
+        if step.changes_trust:
+            own, findings = read_basis(self._git, step.commit.commit)
+            refusals += [say.unreadable(step.commit.commit, finding) for finding in findings]  # 5
+        if not refusals:
+            before, after = basis.repository, own.repository if own else None
+            refusals = check_confirmations(
+                self._git, step.changed, deletions=deletions, before=before, after=after
+            )  # 6
+        return own or basis, refusals
 
     def _read(self, part: list[_Link], *, chain: list[_Link]) -> tuple[list[Step], list[tuple[str, list[TrustError]]]]:
         """Return the commits of ``part`` that can be read, and the first one that cannot, with the reason. Rule 1."""
         parents = [own[0] for _, own in part[:1] if own]
         objects = read_commits(self._git, [*parents, *(commit for commit, _ in part)])
-        changes: dict[str, list[Change]] = {}
-        for commit, change in self._git.changes_between((commit, own[0] if own else None) for commit, own in part):
-            changes.setdefault(commit, []).append(change)
-        contents = {change.object_id for every in changes.values() for change in every if change.has_content}
-        held = self._git.sizes(contents)
         recorded = self._recorded_in(chain)
         steps: list[Step] = []
         made = objects[parents[0]].made if parents else None
@@ -197,14 +199,7 @@ class _Walk:
             if found.parents != own:
                 message = "has other parents than this clone knows: its history is cut off here, or grafted"
                 return steps, [(commit, [say.incomplete(commit, message)])]
-            step = Step(
-                commit=found,
-                changes=tuple(changes.get(commit, ())),
-                lacking=tuple(c.path for c in changes.get(commit, ()) if c.has_content and c.object_id not in held),
-                parent_made=made,
-                is_recorded=commit in recorded,
-            )
-            steps.append(step)
+            steps.append(Step(commit=found, parent_made=made, is_recorded=commit in recorded))
             made = found.made
         return steps, []
 
@@ -215,16 +210,10 @@ class _Walk:
         return frozenset(ids[: ids.index(self._recorded) + 1])
 
 
-def _lacking(error: TrustError, commit: str) -> TrustError:
-    """Return why ``commit`` is refused of which the repository lacks something; raise any other error again."""
+def _lacking(error: RingfenceError, commit: str) -> TrustError:
+    """Return why ``commit`` is refused for which something is lacking here; raise any other error again."""
+    if error.reason == "GpgMissing":
+        return say.refusal(commit, f"cannot be judged: gpg {error.message}", reason=error.reason, hint=error.hint)
     if error.reason != "ObjectMissing":
         raise error
     return say.incomplete(commit, error.message)
-
-
-def _under_one_basis(steps: Sequence[Step]) -> Iterator[Step]:
-    """Yield the steps that are judged by the same rules: up to the first one that changes them."""
-    for step in steps:
-        yield step
-        if any(is_trust_root(change.path.decode("utf-8", "replace")) for change in step.changes):
-            return

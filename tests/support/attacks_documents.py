@@ -48,6 +48,6 @@ ATTACKS = (
     documents("a document that is not there", b"", "NoDocument", path="site/zones/east.yaml"),
     documents("an unknown field", tenant(4) + b"extra: 1\n", "UnknownField", path=TENANT),
     documents("another kind in this place", FILES["images/worker.yaml"], "WrongPlace", path=NODE),
-    documents("a node of this name elsewhere", _NODE, "DuplicateName", path="site/nodes/n9.yaml"),
+    documents("a node of this name elsewhere", _NODE, "WrongName", path="site/nodes/n9.yaml"),
     documents("a document where nothing reads it", _NODE, "StrayFile", path="site/n9.yaml"),
 )

@@ -169,3 +169,28 @@ def test_a_writer_knows_the_images_that_members_still_run(site: Site) -> None:
         assert known is not None
         assert (known.commit, known.name) == (first.commit, "worker")
     assert site.source().refresh().desired.find_image(image) is None, "who only reads makes no plan"
+
+
+def test_what_is_in_force_survives_a_force_push_and_the_removal_of_its_objects(site: Site) -> None:
+    source = site.source()
+    first = site.head
+    newer = site.commit(_quota(5))
+    assert source.refresh().desired.commit == newer
+    site.rewind(first)
+    site.repo.git("reflog", "expire", "--expire=now", "--all")
+    site.repo.git("gc", "-q", "--prune=now")
+    sight = source.refresh()
+    assert sight.desired.commit == newer
+    assert [refusal.reason for refusal in sight.refusals] == ["HistoryRewound"]
+
+
+def test_a_writer_keeps_the_trusted_commit_in_the_repository(site: Site) -> None:
+    source = site.source(key="carol")
+    first = site.head
+    newer = site.commit(_quota(5))
+    trusted = source.refresh().desired.commit
+    source.ledger.set_trusted(trusted)
+    site.rewind(first)
+    site.repo.git("reflog", "expire", "--expire=now", "--all")
+    site.repo.git("gc", "-q", "--prune=now")
+    assert site.source(key="carol").refresh().desired.commit == newer

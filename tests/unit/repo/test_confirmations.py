@@ -205,8 +205,8 @@ def test_odd_paths_are_somebody_elses_to_refuse(history: History) -> None:
     files: dict[str | bytes, Content] = {b"site/nodes/a\nb.yaml": b"1", b"site/nodes/\xff.yaml": b"1"}
     assert set(history.reasons(history.commit(files))) == {"PathRefused"}
     link: dict[str | bytes, Content] = {node_path(name): ("120000", b"x") for name in NODES}
-    assert {"PathRefused", "ConfirmationMissing"} == set(history.reasons(history.commit(link)))
+    assert {"PathRefused"} == set(history.reasons(history.commit(link)))
 
 
-def test_a_repository_whose_rules_cannot_be_read_is_a_change_of_trust(history: History) -> None:
-    assert set(history.reasons(history.commit({"ringfence.yaml": b"x"}))) == {"TrustRootBroken", "ConfirmationMissing"}
+def test_what_is_refused_anyway_is_not_asked_to_confirm(history: History) -> None:
+    assert set(history.reasons(history.commit({"ringfence.yaml": b"x"}))) == {"TrustRootBroken"}
