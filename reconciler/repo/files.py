@@ -148,9 +148,7 @@ def _read_carefully(path: str, *, spot: Spot, content: Callable[[], bytes]) -> F
         if type(document) is spot.place.kind:
             documents.append(located)
     if findings:
-        return FileRead(
-            spot=spot, documents=tuple(documents), unreadable=tuple(unreadable), findings=tuple(findings)
-        )
+        return FileRead(spot=spot, documents=tuple(documents), unreadable=tuple(unreadable), findings=tuple(findings))
     late = tuple(
         Located(document=one.document, raw=LateDocument(path=path, number=i, content=content), tenant=spot.tenant)
         for i, one in enumerate(documents)
@@ -177,5 +175,3 @@ def _misplaced(located: Located[Document], *, spot: Spot, is_alone: bool) -> Fin
         hint = f"write name: {spot.name}, or move the file"
         return located.find("metadata", "name", code="WrongName", message=message, hint=hint)
     return None
-
-

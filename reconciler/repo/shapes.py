@@ -28,16 +28,19 @@ from reconciler.repo.documents import Plain, parse_documents, resolve_plain
 
 _MAX_FILE = 1 << 16
 _MAX_SHAPES = 1024
-_LETTER = "A-Za-z0-9_./+~=@%-"
-_PLAIN = rf"(?:[A-Za-z0-9_./+~]|-[A-Za-z0-9_.])[{_LETTER}]*(?::[{_LETTER}]+)*(?: [A-Za-z0-9][{_LETTER}]*)*"
+_LETTER = "[A-Za-z0-9_./+~=@%-]"
+_PLAIN = rf"(?>(?:[A-Za-z0-9_./+~]|-[A-Za-z0-9_.]){_LETTER}*(?::{_LETTER}+)*(?: [A-Za-z0-9]{_LETTER}*)*)"
 _BEYOND = "\u00a1-\u1fff\u2010-\u2027\u2030-\ud7ff"
 _QUOTED = rf""""[ !#-\[\]-~{_BEYOND}]*"|'[ -&(-~{_BEYOND}]*'"""
+_END = r"(?=\n| #|,| ?[\]}])"
 _SLOT = re.compile(
-    rf"((?:(?<=[:\-,] )|(?<=[\[{{]))(?:{_PLAIN}|{_QUOTED})(?=\n| #|,| ?[\]}}])|(?<=[\n ]#)[ -~{_BEYOND}]*)"
+    rf"([:\-,] |[\[{{]|[\n ](#))"  # What stands before a value, or before the text of a comment,
+    rf"((?(2)[ -~{_BEYOND}]*|(?:{_PLAIN}|{_QUOTED}){_END}))"  # and that text, or that value.
 )
-"""A value, or the text of a comment: one group, so that splitting by it gives what is left and what is taken by turns."""
+_STEP = 4
+"""Splitting by ``_SLOT`` gives by turns: what is left, what stands before, ``#`` or None, and what is taken."""
 
-_LEFT = re.compile(r"[A-Za-z0-9_./ \n\[\]{}:,-]*#?")
+_LEFT = re.compile(r"[A-Za-z0-9_./ \n\[\]{}:,-]*")
 _LONG_LINE = re.compile(r"[^\n]{1000}")
 _PLACEHOLDER = re.compile(r'"x([0-9]+)x"')
 
@@ -50,23 +53,23 @@ def read_by_shape(content: bytes) -> list[str] | None:
         text = f"\n{content.decode()}\n"
     except UnicodeDecodeError:
         return None
-    parts = _SLOT.split(text)
     if _LONG_LINE.search(text):
         return None
-    template = _template_of(tuple(parts[::2]))
+    parts: list[str] = _SLOT.split(text)
+    taken, comments = parts[3::_STEP], parts[2::_STEP]
+    del parts[3::_STEP]
+    template = _template_of(tuple(parts))
     if template is None:
         return None
     try:
-        filled = template % tuple(
-            [
-                encode_basestring_ascii(value[1:-1]) if value[0] in "\"'" else _plain_json(value)
-                for value, left in zip(parts[1::2], parts[::2], strict=False)
-                if left[-1] != "#"
-            ]
-        )
+        filled = template % tuple([_to_json(one) for one, comment in zip(taken, comments, strict=True) if not comment])
     except OverflowError:
         return None
     return filled.split("\n")
+
+
+def _to_json(value: str) -> str:
+    return encode_basestring_ascii(value[1:-1]) if value[0] in "\"'" else _plain_json(value)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -75,20 +78,24 @@ def _plain_json(text: str) -> str:
 
 
 @lru_cache(maxsize=_MAX_SHAPES)
-def _template_of(left: Sequence[str]) -> str | None:
-    """Return the JSON of each document in a line of its own, with ``%s`` for each scalar; None if rules 2 or 3 fail."""
-    if not all(_LEFT.fullmatch(part) for part in left):
-        return None
-    values = [number for number, part in enumerate(left[:-1]) if not part.endswith("#")]
-    names = {number: f"x{place}x" for place, number in enumerate(values)}
-    text = "".join(f"{part}{names.get(number, '')}" for number, part in enumerate(left))
+def _template_of(left: Sequence[str | None]) -> str | None:
+    """Return the JSON of each document in a line of its own, with ``%s`` for each value; None if rules 2 or 3 fail.
+
+    ``left`` is a split text without what was taken: what is left, what stands before and ``#`` or None, by turns.
+    """
+    text, values = "\n", 0
+    for part, before, comment in zip(left[::3], [*left[1::3], ""], [*left[2::3], "#"], strict=True):
+        if part is None or before is None or not _LEFT.fullmatch(part):
+            return None
+        text += f"{part}{before}" if comment else f"{part}{before}x{values}x"
+        values += 0 if comment else 1
     documents, findings = parse_documents(text.encode(), path="")
     if findings or not documents:
         return None
     if not all(isinstance(document.value, dict) and _has_only_placeholders(document.value) for document in documents):
         return None
     found = "\n".join(json.dumps(document.value) for document in documents)
-    if [int(place) for place in _PLACEHOLDER.findall(found)] != list(range(len(values))):
+    if [int(place) for place in _PLACEHOLDER.findall(found)] != list(range(values)):
         return None
     return _PLACEHOLDER.sub("%s", found.replace("%", "%%"))
 
@@ -97,9 +104,7 @@ def _has_only_placeholders(value: Plain) -> bool:
     """Return whether every value is a placeholder or empty, and no key looks like one."""
     match value:
         case dict():
-            return all(
-                not _is_placeholder(key) and _has_only_placeholders(inner) for key, inner in value.items()
-            )
+            return all(not _is_placeholder(key) and _has_only_placeholders(inner) for key, inner in value.items())
         case list():
             return all(_has_only_placeholders(inner) for inner in value)
         case str():
