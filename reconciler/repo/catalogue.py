@@ -43,7 +43,7 @@ def catalogue(snapshot: Snapshot) -> Catalogue:
     for path in snapshot.files:
         spot = layout.locate(path)
         if spot:
-            files[path] = read_file(path, spot=spot, content=partial(snapshot.files.__getitem__, path))
+            files[path], _ = read_file(path, spot=spot, content=partial(snapshot.files.__getitem__, path))
     return assemble(files, findings=snapshot.findings)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.attest.endorsement.anchors import read_anchors
@@ -39,21 +39,70 @@ _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]
 _DER_SEQUENCE = b"\x30"
 
 
+Check = Callable[[Catalogue, AllowedSigners], Iterable[Finding]]
+
+LOCAL_CHECKS: tuple[Check, ...] = (
+    lambda found, signers: check_references(found, signers=signers),
+    lambda found, _signers: check_clashes(found),
+)
+"""Checks of a document together with those that it mentions, or that claim what it claims (``clashes.node_claims``).
+
+``repo.loading`` runs them over changed documents and their neighbours only.
+"""
+
+WHOLE_CHECKS: tuple[Check, ...] = ()
+"""Checks that count, or look for something among all documents; over nodes, by name, labels and zone only."""
+
+
 def load_desired(snapshot: Snapshot) -> DesiredState:
     """Return the desired state of ``snapshot``; raise InputError with every finding, sorted by place."""
     found = catalogue(snapshot)
-    findings = found.findings
+    trust = read_trust(snapshot)
+    refuse(check(found, trust=trust))
+    return assemble_desired(found, trust=trust, commit=snapshot.commit, tree=snapshot.tree)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustFiles:
+    """What the folder ``trust`` holds: who signs, TPM makers' certificates, and what is wrong with them."""
+
+    signers: AllowedSigners
+    roots: tuple[bytes, ...]
+    intermediates: tuple[bytes, ...]
+    crls: tuple[bytes, ...]
+    findings: tuple[Finding, ...]
+
+
+def read_trust(snapshot: Snapshot) -> TrustFiles:
+    """Return what the folder ``trust`` of ``snapshot`` holds."""
+    findings: list[Finding] = []
     signers = load_signers(snapshot, findings=findings)
     vendors = _vendors(snapshot, findings=findings)
-    findings.extend(check_references(found, signers=signers))
-    findings.extend(check_clashes(found))
-    if found.all(Enclave) and not vendors.roots:
+    return TrustFiles(
+        signers=signers,
+        roots=vendors.roots,
+        intermediates=vendors.intermediates,
+        crls=vendors.crls,
+        findings=tuple(findings),
+    )
+
+
+def check(found: Catalogue, *, trust: TrustFiles) -> list[Finding]:
+    """Return everything that is wrong with a whole repository."""
+    findings = [*found.findings, *trust.findings]
+    for one in (*LOCAL_CHECKS, *WHOLE_CHECKS):
+        findings.extend(one(found, trust.signers))
+    if found.all(Enclave) and not trust.roots:
         message = "holds no certificate, so no node's TPM can be checked"
         hint = "add the TPM maker's root certificates as *.pem"
         findings.append(Finding(path=layout.EK_ROOTS, code="NoEkRoots", message=message, hint=hint))
-    if findings:
-        raise _refusal(sorted(set(findings)))
-    return _assemble(snapshot, found=found, vendors=vendors)
+    return findings
+
+
+def refuse(findings: Iterable[Finding]) -> None:
+    """Raise InputError with all of ``findings``, sorted by place, if there are any."""
+    if told := sorted(set(findings)):
+        raise _refusal(told)
 
 
 def load_signers(snapshot: Snapshot, *, findings: list[Finding]) -> AllowedSigners:
@@ -119,34 +168,51 @@ def _refusal(findings: list[Finding]) -> InputError:
     )
 
 
-def _assemble(snapshot: Snapshot, *, found: Catalogue, vendors: _Vendors) -> DesiredState:
+def assemble_desired(
+    found: Catalogue, *, trust: TrustFiles, commit: str, tree: str, before: DesiredState | None = None
+) -> DesiredState:
+    """Return the desired state of documents without findings; what did not change is shared with ``before``."""
     (repository,) = found.all(Repository).values()
 
-    def by_name(kind: type[D]) -> dict[str, D]:
-        return {name: located.document for name, located in sorted(found.all(kind).items())}
+    def by_name(kind: type[D], earlier: Mapping[str, D] | None) -> Mapping[str, D]:
+        documents = {name: located.document for name, located in found.all(kind).items()}
+        if earlier is not None and _is_same(documents, earlier):
+            return earlier
+        return dict(sorted(documents.items()))
 
+    specs = by_name(AppraisalPolicy, None)
     return DesiredState(
-        commit=snapshot.commit,
-        tree=snapshot.tree,
+        commit=commit,
+        tree=tree,
         repository=repository.document,
-        zones=by_name(Zone),
-        switches=by_name(Switch),
-        networks=by_name(Network),
-        nodes=by_name(Node),
-        images=by_name(Image),
-        policies=_composed(by_name(AppraisalPolicy)),
-        tenants=by_name(Tenant),
-        enclaves=by_name(Enclave),
+        zones=by_name(Zone, before.zones if before else None),
+        switches=by_name(Switch, before.switches if before else None),
+        networks=by_name(Network, before.networks if before else None),
+        nodes=by_name(Node, before.nodes if before else None),
+        images=by_name(Image, before.images if before else None),
+        policies=_composed(specs, before=before.policies if before else {}),
+        tenants=by_name(Tenant, before.tenants if before else None),
+        enclaves=by_name(Enclave, before.enclaves if before else None),
         owners={name: located.tenant or "" for name, located in sorted(found.all(Enclave).items())},
-        keys=by_name(Key),
-        ek_roots=vendors.roots,
-        ek_intermediates=vendors.intermediates,
-        ek_crls=vendors.crls,
+        keys=by_name(Key, before.keys if before else None),
+        ek_roots=trust.roots,
+        ek_intermediates=trust.intermediates,
+        ek_crls=trust.crls,
     )
 
 
-def _composed(policies: dict[str, AppraisalPolicy]) -> dict[str, AppraisalPolicy]:
+def _is_same(documents: Mapping[str, D], earlier: Mapping[str, D]) -> bool:
+    """Return whether both hold the same objects."""
+    return len(documents) == len(earlier) and all(earlier.get(name) is one for name, one in documents.items())
+
+
+def _composed(
+    policies: Mapping[str, AppraisalPolicy], *, before: Mapping[str, AppraisalPolicy]
+) -> dict[str, AppraisalPolicy]:
     specs = {name: policy.spec for name, policy in policies.items()}
-    return {
-        name: policy.model_copy(update={"spec": compose(name, policies=specs)}) for name, policy in policies.items()
-    }
+    composed = {}
+    for name, policy in policies.items():
+        whole = policy.model_copy(update={"spec": compose(name, policies=specs)})
+        earlier = before.get(name)
+        composed[name] = earlier if earlier is not None and earlier == whole else whole
+    return composed

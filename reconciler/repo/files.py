@@ -85,20 +85,21 @@ class Located(Generic[D]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRead:
-    """What one file holds: documents that fit, names that were meant (of the place's kind), and findings.
-
-    ``texts`` is each document as JSON if the file is worth remembering: nothing is wrong with it.
-    """
+    """What one file holds: documents that fit, names that were meant (of the place's kind), and findings."""
 
     spot: Spot
     documents: tuple[Located[Document], ...]
     unreadable: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-    texts: tuple[str, ...] = ()
 
 
-def read_file(path: str, *, spot: Spot, content: Callable[[], bytes], texts: Sequence[str] = ()) -> FileRead:
-    """Return what the file at ``path`` holds; ``texts`` is what was remembered of it, if anything."""
+def read_file(
+    path: str, *, spot: Spot, content: Callable[[], bytes], texts: Sequence[str] = ()
+) -> tuple[FileRead, Sequence[str]]:
+    """Return what the file at ``path`` holds, and its documents as JSON if there is nothing wrong with it.
+
+    ``texts`` is that JSON if it was remembered.
+    """
     quick = texts or read_by_shape(content()) or ()
     documents = _validated(quick, spot=spot)
     if not documents:
@@ -109,7 +110,7 @@ def read_file(path: str, *, spot: Spot, content: Callable[[], bytes], texts: Seq
     )
     if _is_misnamed(located, spot=spot):
         return _read_carefully(path, spot=spot, content=content)
-    return FileRead(spot=spot, documents=located, texts=tuple(quick))
+    return FileRead(spot=spot, documents=located), quick
 
 
 def _validated(texts: Iterable[str], *, spot: Spot) -> list[Document]:
@@ -125,7 +126,7 @@ def _is_misnamed(located: Sequence[Located[Document]], *, spot: Spot) -> bool:
     return any(_misplaced(one, spot=spot, is_alone=len(located) == 1) for one in located)
 
 
-def _read_carefully(path: str, *, spot: Spot, content: Callable[[], bytes]) -> FileRead:
+def _read_carefully(path: str, *, spot: Spot, content: Callable[[], bytes]) -> tuple[FileRead, Sequence[str]]:
     raws, findings = parse_documents(content(), path=path)
     unreadable: list[str] = []
     documents: list[Located[Document]] = []
@@ -148,12 +149,13 @@ def _read_carefully(path: str, *, spot: Spot, content: Callable[[], bytes]) -> F
         if type(document) is spot.place.kind:
             documents.append(located)
     if findings:
-        return FileRead(spot=spot, documents=tuple(documents), unreadable=tuple(unreadable), findings=tuple(findings))
+        read = FileRead(spot=spot, documents=tuple(documents), unreadable=tuple(unreadable), findings=tuple(findings))
+        return read, ()
     late = tuple(
         Located(document=one.document, raw=LateDocument(path=path, number=i, content=content), tenant=spot.tenant)
         for i, one in enumerate(documents)
     )
-    return FileRead(spot=spot, documents=late, texts=tuple(json.dumps(raw.value) for raw in raws))
+    return FileRead(spot=spot, documents=late), [json.dumps(raw.value) for raw in raws]
 
 
 def _claimed_name(raw: RawDocument) -> Iterable[str]:
