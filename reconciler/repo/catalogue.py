@@ -7,6 +7,7 @@ does not make everything that mentions it look wrong too. Names are unique in a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -25,7 +26,7 @@ class Catalogue:
     """The documents that fit, and the findings of those that do not."""
 
     documents: dict[type[Document], dict[str, Located[Document]]] = field(default_factory=dict)
-    unreadable: dict[type[Document], set[str]] = field(default_factory=dict)
+    unreadable: Mapping[type[Document], AbstractSet[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def all(self, kind: type[D]) -> dict[str, Located[D]]:
@@ -49,11 +50,12 @@ def catalogue(snapshot: Snapshot) -> Catalogue:
 
 def assemble(files: Mapping[str, FileRead], *, findings: tuple[Finding, ...]) -> Catalogue:
     """Return what ``files`` (in the order of their paths) hold together, after the ``findings`` made before."""
-    found = Catalogue(findings=list(findings))
+    unreadable: dict[type[Document], set[str]] = {}
+    found = Catalogue(findings=list(findings), unreadable=unreadable)
     for read in files.values():
         if read.findings or read.unreadable:
             found.findings.extend(read.findings)
-            found.unreadable.setdefault(read.spot.place.kind, set()).update(read.unreadable)
+            unreadable.setdefault(read.spot.place.kind, set()).update(read.unreadable)
         same_kind = found.documents.setdefault(read.spot.place.kind, {})
         for located in read.documents:
             first = same_kind.setdefault(located.name, located)

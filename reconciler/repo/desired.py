@@ -168,51 +168,37 @@ def _refusal(findings: list[Finding]) -> InputError:
     )
 
 
-def assemble_desired(
-    found: Catalogue, *, trust: TrustFiles, commit: str, tree: str, before: DesiredState | None = None
-) -> DesiredState:
-    """Return the desired state of documents without findings; what did not change is shared with ``before``."""
+def assemble_desired(found: Catalogue, *, trust: TrustFiles, commit: str, tree: str) -> DesiredState:
+    """Return the desired state of documents without findings."""
     (repository,) = found.all(Repository).values()
 
-    def by_name(kind: type[D], earlier: Mapping[str, D] | None) -> Mapping[str, D]:
-        documents = {name: located.document for name, located in found.all(kind).items()}
-        if earlier is not None and _is_same(documents, earlier):
-            return earlier
-        return dict(sorted(documents.items()))
+    def by_name(kind: type[D]) -> dict[str, D]:
+        documents = found.all(kind)
+        return {name: documents[name].document for name in sorted(documents)}
 
-    specs = by_name(AppraisalPolicy, None)
     return DesiredState(
         commit=commit,
         tree=tree,
         repository=repository.document,
-        zones=by_name(Zone, before.zones if before else None),
-        switches=by_name(Switch, before.switches if before else None),
-        networks=by_name(Network, before.networks if before else None),
-        nodes=by_name(Node, before.nodes if before else None),
-        images=by_name(Image, before.images if before else None),
-        policies=_composed(specs, before=before.policies if before else {}),
-        tenants=by_name(Tenant, before.tenants if before else None),
-        enclaves=by_name(Enclave, before.enclaves if before else None),
+        zones=by_name(Zone),
+        switches=by_name(Switch),
+        networks=by_name(Network),
+        nodes=by_name(Node),
+        images=by_name(Image),
+        policies=composed(by_name(AppraisalPolicy)),
+        tenants=by_name(Tenant),
+        enclaves=by_name(Enclave),
         owners={name: located.tenant or "" for name, located in sorted(found.all(Enclave).items())},
-        keys=by_name(Key, before.keys if before else None),
+        keys=by_name(Key),
         ek_roots=trust.roots,
         ek_intermediates=trust.intermediates,
         ek_crls=trust.crls,
     )
 
 
-def _is_same(documents: Mapping[str, D], earlier: Mapping[str, D]) -> bool:
-    """Return whether both hold the same objects."""
-    return len(documents) == len(earlier) and all(earlier.get(name) is one for name, one in documents.items())
-
-
-def _composed(
-    policies: Mapping[str, AppraisalPolicy], *, before: Mapping[str, AppraisalPolicy]
-) -> dict[str, AppraisalPolicy]:
+def composed(policies: Mapping[str, AppraisalPolicy]) -> dict[str, AppraisalPolicy]:
+    """Return ``policies`` whole, with what they include."""
     specs = {name: policy.spec for name, policy in policies.items()}
-    composed = {}
-    for name, policy in policies.items():
-        whole = policy.model_copy(update={"spec": compose(name, policies=specs)})
-        earlier = before.get(name)
-        composed[name] = earlier if earlier is not None and earlier == whole else whole
-    return composed
+    return {
+        name: policy.model_copy(update={"spec": compose(name, policies=specs)}) for name, policy in policies.items()
+    }

@@ -31,7 +31,7 @@ from reconciler.repo.files import FileRead, read_file
 from reconciler.repo.git import Git
 from reconciler.repo.layout import Spot
 from reconciler.repo.listing import Difference, Listing, difference, read_listing
-from reconciler.repo.neighbours import Changed, advance_catalogue, are_fine
+from reconciler.repo.neighbours import Changed, advance_catalogue, advance_desired, are_fine
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.snapshot import Snapshot
 
@@ -106,8 +106,7 @@ class StateLoader:
         trust = self._read_trust(listing)
         if not self._is_known_valid(listing.tree):
             refuse(check(found, trust=trust))
-        before = self._base.desired if self._base else None
-        desired = assemble_desired(found, trust=trust, commit=commit, tree=listing.tree, before=before)
+        desired = assemble_desired(found, trust=trust, commit=commit, tree=listing.tree)
         self._remember_valid(desired)
         owners: dict[tuple[str, Hashable], str] = {
             (code, what): name for code, what, name in node_claims(found.all(Node).values())
@@ -128,7 +127,7 @@ class StateLoader:
             return None
         if not are_fine(changed, found=found, signers=base.trust.signers, owners=base.owners):
             return None
-        desired = assemble_desired(found, trust=base.trust, commit=commit, tree=listing.tree, before=base.desired)
+        desired = replace(advance_desired(base.desired, changed, found=found), commit=commit, tree=listing.tree)
         _move_claims(base.owners, changed)
         self._remember_valid(desired)
         return _Base(listing=listing, files=files, found=found, trust=base.trust, desired=desired, owners=base.owners)

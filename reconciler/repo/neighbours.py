@@ -15,15 +15,41 @@ finding here only means that everything is checked again.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import cast
 
-from reconciler.model.kinds import Document, Enclave, Network, Node, Repository, Switch, Zone
+from reconciler.model.desired import DesiredState
+from reconciler.model.kinds import (
+    AppraisalPolicy,
+    Document,
+    Enclave,
+    Image,
+    Key,
+    Network,
+    Node,
+    Repository,
+    Switch,
+    Tenant,
+    Zone,
+)
 from reconciler.repo.catalogue import Catalogue
 from reconciler.repo.clashes import node_claims
-from reconciler.repo.desired import LOCAL_CHECKS, WHOLE_CHECKS
+from reconciler.repo.desired import LOCAL_CHECKS, WHOLE_CHECKS, composed
 from reconciler.repo.files import FileRead, Located
 from reconciler.repo.signers import AllowedSigners
+
+_FIELDS: Mapping[type[Document], str] = {
+    Zone: "zones",
+    Switch: "switches",
+    Network: "networks",
+    Node: "nodes",
+    Image: "images",
+    Tenant: "tenants",
+    Enclave: "enclaves",
+    Key: "keys",
+}
+"""Where documents of a kind stand in the desired state."""
 
 _Documents = dict[type[Document], dict[str, Located[Document]]]
 
@@ -87,6 +113,35 @@ def advance_catalogue(found: Catalogue, changed: Changed) -> Catalogue | None:
     return Catalogue(documents=documents)
 
 
+def advance_desired(before: DesiredState, changed: Changed, *, found: Catalogue) -> DesiredState:
+    """Return ``before`` with what changed; documents and mappings that did not change are the same objects."""
+    now: dict[str, object] = {}
+    for kind in changed.kinds():
+        new = {name: located.document for name, located in changed.new.get(kind, {}).items()}
+        if kind is Repository:
+            now["repository"] = next(iter(new.values()))
+        elif kind is AppraisalPolicy:
+            policies = found.all(AppraisalPolicy)
+            whole = composed({name: policies[name].document for name in sorted(policies)})
+            earlier = before.policies
+            now["policies"] = {name: earlier[name] if earlier.get(name) == one else one for name, one in whole.items()}
+        else:
+            gone = changed.old.get(kind, {}).keys() - new.keys()
+            now[_FIELDS[kind]] = _patched(getattr(before, _FIELDS[kind]), new=new, gone=gone)
+    if Enclave in changed.kinds():
+        now["owners"] = {name: located.tenant or "" for name, located in sorted(found.all(Enclave).items())}
+    return replace(before, **now)  # type: ignore[arg-type]  # the fields are those of the kinds
+
+
+def _patched(
+    earlier: Mapping[str, Document], *, new: Mapping[str, Document], gone: AbstractSet[str]
+) -> dict[str, Document]:
+    merged = {**earlier, **new}
+    for name in gone:
+        del merged[name]
+    return merged if new.keys() <= earlier.keys() else {name: merged[name] for name in sorted(merged)}
+
+
 def are_fine(
     changed: Changed, *, found: Catalogue, signers: AllowedSigners, owners: Mapping[tuple[str, Hashable], str]
 ) -> bool:
@@ -123,7 +178,7 @@ def _neighbourhood(changed: Changed, *, found: Catalogue, owners: Mapping[tuple[
     else:
         documents |= found.documents
     documents[Node] = cast("dict[str, Located[Document]]", nodes)
-    known = {kind: set(named) for kind, named in found.documents.items()}
+    known = {kind: named.keys() for kind, named in found.documents.items()}
     return Catalogue(documents=documents, unreadable=known)
 
 
