@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -23,13 +24,24 @@ def init(
     typer.echo(f"state repository {path}, pinned at its root {commit[:12]}")
 
 
-def validate(repo: Repository = Path()) -> None:
+def validate(
+    repo: Repository = Path(),
+    commit: Annotated[
+        str | None, typer.Option(help="Check this commit instead of the folder: a branch, a tag or an id.")
+    ] = None,
+) -> None:
     """Check the state repository as it lies in the folder, committed or not."""
-    from reconciler.repo.desired import load_desired
-    from reconciler.repo.snapshot import read_directory
+    from reconciler.repo.cache import cache_folder, open_cache
+    from reconciler.repo.git import Git
+    from reconciler.repo.valid import check_commit, check_folder
 
-    desired = load_desired(read_directory(repo))
-    typer.echo(f"valid: {len(desired.nodes)} nodes, {len(desired.enclaves)} enclaves")
+    cache = open_cache(cache_folder(os.environ))
+    try:
+        counts = check_commit(Git(repo), commit, cache=cache) if commit else check_folder(repo, cache=cache)
+    finally:
+        if cache:
+            cache.close()
+    typer.echo(f"valid: {counts.nodes} nodes, {counts.enclaves} enclaves")
 
 
 def schema(out: Annotated[Path, typer.Option(help="Folder for the JSON Schemas.")] = Path("schemas")) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from reconciler.errors.taxonomy import InputError
 from reconciler.execute.passes import Engine
 from reconciler.execute.recall import PowerRecall
 from reconciler.ports.site import Site
+from reconciler.repo.cache import cache_folder, open_cache
 from reconciler.repo.git import Git
 from reconciler.repo.signing import EvidenceKey
 
@@ -43,7 +45,10 @@ class Workshop:
         self._closing = ExitStack()
         self._settings = settings
         self._key = EvidenceKey(settings.evidence_key)
-        self.source = TrustedSource(Git(repository), key=self._key)
+        self._cache = open_cache(cache_folder(os.environ))
+        if self._cache:
+            self._closing.callback(self._cache.close)
+        self.source = TrustedSource(Git(repository), key=self._key, cache=self._cache)
         self._database = Database(settings.spool)
         self._closing.callback(self._database.close)
         self.desk = SpoolDesk(self._database)

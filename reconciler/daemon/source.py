@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from reconciler.errors.taxonomy import InputError, RingfenceError, TrustError
 from reconciler.model.desired import DesiredState
-from reconciler.repo.desired import load_desired, load_signers
+from reconciler.repo.cache import DocumentCache
 from reconciler.repo.git import Git
 from reconciler.repo.ledger import GitLedger
+from reconciler.repo.loading import StateLoader
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
-from reconciler.repo.snapshot import read_commit
 from reconciler.repo.trust import FetchedCommit, judge
 
 _FALLBACKS = 50
@@ -36,8 +36,16 @@ class Sight:
 class TrustedSource:
     """The desired state of one repository, over any number of passes."""
 
-    def __init__(self, git: Git, *, branch: str | None = None, key: EvidenceKey | None = None) -> None:
+    def __init__(
+        self,
+        git: Git,
+        *,
+        branch: str | None = None,
+        key: EvidenceKey | None = None,
+        cache: DocumentCache | None = None,
+    ) -> None:
         """Follow ``branch`` (by default the one checked out); ``key`` signs records, without it only read."""
+        self._loader = StateLoader(git, cache=cache)
         self.git = git
         self._branch = branch
         self._key = key
@@ -106,13 +114,12 @@ class TrustedSource:
         reasons: list[RingfenceError] = list(refusals)
         candidates = [commit, *(c for c, _ in reversed(self.git.first_parents(commit, past=None)) if c != commit)]
         for candidate in candidates[:_FALLBACKS]:
-            snapshot = read_commit(self.git, candidate)
             try:
-                desired = load_desired(snapshot)
+                loaded = self._loader.load(candidate)
             except InputError as error:
                 reasons.append(error)
                 continue
-            return Sight(desired=desired, signers=load_signers(snapshot, findings=[]), refusals=tuple(reasons))
+            return Sight(desired=loaded.desired, signers=loaded.signers, refusals=tuple(reasons))
         raise reasons[-1]
 
     def _open_ledger(self, sight: Sight) -> GitLedger:

@@ -36,6 +36,7 @@ from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.snapshot import Snapshot
 
 _BATCH = 5_000
+_NOTHING = ("", None)
 T = TypeVar("T")
 
 
@@ -86,13 +87,14 @@ class StateLoader:
         self._cache = cache
         self._blobs = _Blobs(git=git)
         self._base: _Base | None = None
+        self._seen: tuple[Listing, dict[str, FileRead]] | None = None
 
     def load(self, commit: str) -> Loaded:
         """Return what ``commit`` asks for; raise InputError with every finding, sorted by place."""
         base = self._base
         if base is None or base.listing.commit != commit:
             base = (base and self._advance(base, commit)) or self._load_whole(commit)
-            self._base = base
+            self._base, self._seen = base, None
         return Loaded(desired=base.desired, signers=base.trust.signers)
 
     def _load_whole(self, commit: str) -> _Base:
@@ -102,6 +104,7 @@ class StateLoader:
     def _whole(self, commit: str) -> _Base:
         listing = read_listing(self._git, commit)
         files = self._read_files(listing.documents)
+        self._seen = (listing, files)
         found = assemble(files, findings=listing.findings)
         trust = self._read_trust(listing)
         if not self._is_known_valid(listing.tree):
@@ -116,7 +119,7 @@ class StateLoader:
     def _advance(self, base: _Base, commit: str) -> _Base | None:
         """Return what ``commit`` is after ``base``, or None if it has to be looked at as a whole."""
         changes = difference(self._git, base.listing.commit, commit)
-        new = self._read_files({path: kept for path, kept in changes.documents.items() if kept}, known=base)
+        new = self._read_files({path: kept for path, kept in changes.documents.items() if kept})
         if changes.findings or changes.others or any(read.findings or read.unreadable for read in new.values()):
             return None
         listing = _advance_listing(base.listing, changes, commit=commit)
@@ -132,15 +135,22 @@ class StateLoader:
         self._remember_valid(desired)
         return _Base(listing=listing, files=files, found=found, trust=base.trust, desired=desired, owners=base.owners)
 
-    def _read_files(
-        self, documents: Mapping[str, tuple[str, Spot]], *, known: _Base | None = None
-    ) -> dict[str, FileRead]:
-        known = known or self._base
-        files = _known_files(documents, known) if known else {}
+    def _read_files(self, documents: Mapping[str, tuple[str, Spot]]) -> dict[str, FileRead]:
+        files = self._known_files(documents)
         todo = ((path, kept) for path, kept in documents.items() if path not in files)
         while some := dict(islice(todo, _BATCH)):
             files.update(self._read_some(some))
-        return {path: files[path] for path in documents} if known else files
+        return {path: files[path] for path in documents}
+
+    def _known_files(self, documents: Mapping[str, tuple[str, Spot]]) -> dict[str, FileRead]:
+        """Return what is known of files that are the same, at the same place."""
+        known = [(self._base.listing, self._base.files)] if self._base else []
+        return {
+            path: files[path]
+            for listing, files in (*known, *([self._seen] if self._seen else []))
+            for path, (blob, _) in documents.items()
+            if listing.documents.get(path, _NOTHING)[0] == blob
+        }
 
     def _read_some(self, documents: Mapping[str, tuple[str, Spot]]) -> dict[str, FileRead]:
         blobs = {blob for blob, _ in documents.values()}
@@ -183,14 +193,6 @@ def unbothered() -> Iterator[None]:
             # What was loaded stays: freed it is when it is no longer referred to, not by being looked at in vain.
             gc.freeze()
             gc.enable()
-
-
-def _known_files(documents: Mapping[str, tuple[str, Spot]], known: _Base) -> dict[str, FileRead]:
-    """Return what is known of files that are the same, at the same place."""
-    earlier = known.listing.documents
-    return {
-        path: known.files[path] for path, (blob, _) in documents.items() if path in earlier and earlier[path][0] == blob
-    }
 
 
 def _advance_listing(listing: Listing, changes: Difference, *, commit: str) -> Listing:

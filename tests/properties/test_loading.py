@@ -86,7 +86,7 @@ def outcome(load: StateLoader | None, git: Git, commit: str) -> DesiredState | t
 
 
 def assert_shared(old: DesiredState, new: DesiredState) -> None:
-    """What is equal is the same object, mappings in the order of their names included."""
+    """Hold that what is equal is the same object, and that mappings are in the order of their names."""
     for field in fields(DesiredState):
         before, after = getattr(old, field.name), getattr(new, field.name)
         if isinstance(after, Mapping):
@@ -100,8 +100,8 @@ def test_loading_by_difference_says_what_loading_whole_says(
     history: list[list[tuple[str, bytes | None]]],
     has_cache: bool,  # noqa: FBT001  # Hypothesis draws it
 ) -> None:
-    with repository() as (path, head):
-        git = Git(path)
+    with repository() as (path, root):
+        git, head = Git(path), root
         cache = DocumentCache(path.parent / "cache.sqlite", program="p") if has_cache else None
         loader = StateLoader(git, cache=cache)
         last = loader.load(head).desired
