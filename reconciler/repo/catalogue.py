@@ -64,6 +64,10 @@ def assemble(files: Mapping[str, FileRead], *, findings: tuple[Finding, ...]) ->
                 hint = f"the first is in {first.place('metadata', 'name')}; rename one of them"
                 problem = located.find("metadata", "name", code="DuplicateName", message=message, hint=hint)
                 found.findings.append(problem)
+    for second in list(found.all(Repository).values())[1:]:
+        message = f"there is a Repository {next(iter(found.all(Repository)))} already"
+        hint = "a state repository has one; put both into one document"
+        found.findings.append(second.find("kind", code="RepositoryTwice", message=message, hint=hint))
     if not found.all(Repository) and layout.REPOSITORY not in files:
         hint = "every state repository has one; make a new repository with: ringfence init"
         found.findings.append(Finding(path=layout.REPOSITORY, code="NoRepository", message="is missing", hint=hint))
