@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.states import BRANCH, add_commit, make_repository, node_file, node_path, state_files
 
@@ -132,9 +133,14 @@ def _median(figures: Iterator[Figure]) -> Figure:
 
 
 def _in_a_process(name: str, *, repository: Path, commits: list[str]) -> Figure:
-    command = [sys.executable, "-m", "benchmarks.repo", "--case", name, "--folder", str(repository), *commits]
+    return Figure(**_call("--case", name, "--folder", str(repository), *commits))
+
+
+def _call(*arguments: str) -> Any:  # noqa: ANN401  # JSON, of the shape that the same file writes
+    """Return what a process of its own answers: a small parent leaves nothing of itself in a child's peak."""
+    command = [sys.executable, "-m", "benchmarks.repo", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=_DEADLINE_S)
-    return Figure(**json.loads(done.stdout))
+    return json.loads(done.stdout)
 
 
 def _make(repository: Path, *, nodes: int) -> list[str]:
@@ -176,7 +182,7 @@ def compare(sizes: list[int]) -> bool:
     for nodes in sizes:
         with tempfile.TemporaryDirectory(prefix="ringfence-bench-") as folder:
             repository = Path(folder) / "state.git"
-            commits = _make(repository, nodes=nodes)
+            commits = _call("--make", str(nodes), "--folder", str(repository))
             reference = _in_a_process("git", repository=repository, commits=commits)
             for case in CASES:
                 figure = (
@@ -193,11 +199,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("commits", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
+    parser.add_argument("--make", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of nodes, with commas between them")
     parser.add_argument("--core", type=int, help="the last one by default")
     parser.add_argument("--strict", action="store_true", help="end with 1 if a bar is not reached")
     asked = parser.parse_args()
+    if asked.make:
+        print(json.dumps(_make(asked.folder, nodes=asked.make)))
+        return 0
     if asked.case:
         print(json.dumps(vars(measure(asked.case, repository=asked.folder, commits=asked.commits))))
         return 0

@@ -107,8 +107,9 @@ class StateLoader:
         self._seen = (listing, files)
         found = assemble(files, findings=listing.findings)
         trust = self._read_trust(listing)
-        if not self._is_known_valid(listing.tree):
-            refuse(check(found, trust=trust))
+        # What reading alone finds costs nothing to be told, whatever is known of the tree.
+        is_known = self._is_known_valid(listing.tree)
+        refuse([*found.findings, *trust.findings] if is_known else check(found, trust=trust))
         desired = assemble_desired(found, trust=trust, commit=commit, tree=listing.tree)
         self._remember_valid(desired)
         owners: dict[tuple[str, Hashable], str] = {

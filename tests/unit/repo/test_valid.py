@@ -67,11 +67,8 @@ def test_what_is_no_commit_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_the_garbage_collector_is_left_as_it_was() -> None:
     assert gc.isenabled()
-    seen = []
-    with pytest.raises(KeyError), unbothered():
-        seen.append(gc.isenabled())
-        raise KeyError
-    assert seen == [False]
+    with pytest.raises(ZeroDivisionError), unbothered():
+        assert 1 / gc.isenabled()
     assert gc.isenabled()
     gc.unfreeze()
 
