@@ -17,7 +17,8 @@ import reconciler.attest
 from reconciler.attest.claims import AGAIN, Claim, Code
 from reconciler.attest.codes import CODES
 from reconciler.errors.taxonomy import RingfenceError
-from reconciler.model.facts import FACTS, OPERATORS, PROOFS, Family, Overlay
+from reconciler.model.facts import FACTS, OPERATORS, PROOFS
+from reconciler.model.families import Family, Overlay
 from reconciler.model.phase import STEPS, to_mermaid
 
 DOCS = Path(__file__).resolve().parent

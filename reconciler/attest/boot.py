@@ -23,7 +23,7 @@ from reconciler.attest.ima.reference import ImaReference
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.references import check_references
 from reconciler.attest.verdict import Reason
-from reconciler.model.facts import Family
+from reconciler.model.families import Family
 from reconciler.model.ima import ImaPolicy
 from reconciler.model.policy import IMA_PCR
 from reconciler.model.submission import Evidence

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.model.desired import DesiredState
-from reconciler.model.facts import Family, Overlay
+from reconciler.model.families import Family, Overlay
 from reconciler.model.kinds import Measurements
 from reconciler.model.policy import AppraisalPolicySpec
 from reconciler.model.submission import BootClock

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli.operate import Output
-from reconciler.model.facts import Family, Overlay
+from reconciler.model.families import Family, Overlay
 
 app = typer.Typer(help="Look into a file of attestation data; needs no state repository.", no_args_is_help=True)
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How the report is shown.")]

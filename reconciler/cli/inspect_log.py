@@ -20,7 +20,7 @@ from reconciler.attest.facts.values import Facts
 from reconciler.cli.inspect_input import refused
 from reconciler.cli.inspect_text import pairs, table
 from reconciler.cli.printable import printable
-from reconciler.model.facts import Family, Overlay
+from reconciler.model.families import Family, Overlay
 
 _DEFAULT_BANK = "sha256"
 _DIGEST = 13

@@ -30,7 +30,7 @@ def suggest(
     from reconciler.attest.reader import MalformedError
     from reconciler.cli.policy import read_bounded
     from reconciler.errors.taxonomy import InputError
-    from reconciler.model.facts import Family
+    from reconciler.model.families import Family
 
     if family not in set(Family):
         raise InputError(family, "is no family of firmware", reason="FamilyUnknown", hint=", ".join(Family))

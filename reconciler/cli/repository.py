@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +30,10 @@ def validate(
     repo: Repository = Path(),
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 2 for warnings as well.")] = False,
+    commit: Annotated[
+        str | None,
+        typer.Option(help="Check this commit instead, for errors only: a branch, a tag or an id."),
+    ] = None,
 ) -> None:
     """Check the state repository as it lies in the folder, committed or not.
 
@@ -36,17 +41,25 @@ def validate(
     """
     from reconciler.cli.error_text import finding_lines
     from reconciler.errors.taxonomy import Finding, InputError
-    from reconciler.repo.desired import load_desired
-    from reconciler.repo.snapshot import read_directory
+    from reconciler.repo.cache import cache_folder, open_cache
+    from reconciler.repo.git import Git
+    from reconciler.repo.valid import check_commit, check_folder
 
     found: list[Finding] = []
+    cache = open_cache(cache_folder(os.environ))
     try:
-        desired = load_desired(read_directory(repo), doubts=found)
-        summary = f"valid: {len(desired.nodes)} nodes, {len(desired.enclaves)} enclaves"
+        if commit:
+            counts = check_commit(Git(repo), commit, cache=cache)
+        else:
+            counts = check_folder(repo, cache=cache, doubts=found)
+        summary = f"valid: {counts.nodes} nodes, {counts.enclaves} enclaves"
     except InputError as error:
         if not error.findings:
             raise
         found, summary = list(error.findings), ""
+    finally:
+        if cache:
+            cache.close()
     if output is Output.JSON:
         rows = [{**asdict(finding), "place": finding.place} for finding in found]
         typer.echo(json.dumps({"valid": bool(summary), "findings": rows}, indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -24,6 +25,7 @@ from reconciler.errors.taxonomy import InputError, RingfenceError
 from reconciler.execute.passes import Engine
 from reconciler.execute.recall import PassMemory, PowerRecall
 from reconciler.ports.site import Site
+from reconciler.repo.cache import cache_folder, open_cache
 from reconciler.repo.git import Git
 from reconciler.repo.signing import EvidenceKey, public_keys
 
@@ -47,14 +49,17 @@ class Workshop:
         self._closing = ExitStack()
         self._settings = settings
         self._key = EvidenceKey(settings.evidence_key)
+        self._cache = open_cache(cache_folder(os.environ))
+        if self._cache:
+            self._closing.callback(self._cache.close)
         self._database = Database(settings.spool)
         self._closing.callback(self._database.close)
         self.courier = courier_for(repository, settings=settings, database=self._database)
         git = Git(repository)
         self.source = (
-            FollowedSource(git, courier=self.courier, key=self._key)
+            FollowedSource(git, courier=self.courier, key=self._key, cache=self._cache)
             if self.courier
-            else TrustedSource(git, key=self._key)
+            else TrustedSource(git, key=self._key, cache=self._cache)
         )
         self.desk = SpoolDesk(self._database)
         self._boot = SpoolBootService(self._database, images=settings.images)

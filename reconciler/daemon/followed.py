@@ -11,6 +11,7 @@ from __future__ import annotations
 from reconciler.daemon.courier import Courier
 from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.errors.taxonomy import InputError
+from reconciler.repo.cache import DocumentCache
 from reconciler.repo.git import Git
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
@@ -21,9 +22,11 @@ _OWN = "ringfence@localhost"
 class FollowedSource(TrustedSource):
     """The desired state of the remote that ``courier`` looks at."""
 
-    def __init__(self, git: Git, *, courier: Courier, key: EvidenceKey | None = None) -> None:
-        """Follow the courier's tracking ref; ``key`` signs records."""
-        super().__init__(git, key=key, tracking=courier.remote.tracking)
+    def __init__(
+        self, git: Git, *, courier: Courier, key: EvidenceKey | None = None, cache: DocumentCache | None = None
+    ) -> None:
+        """Follow the courier's tracking ref; ``key`` signs records, ``cache`` remembers documents."""
+        super().__init__(git, key=key, tracking=courier.remote.tracking, cache=cache)
         self._courier = courier
         self._own_key = key
 

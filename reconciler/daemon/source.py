@@ -16,14 +16,14 @@ from itertools import islice
 from reconciler.errors.taxonomy import InputError, RingfenceError, TrustError
 from reconciler.model.desired import DesiredState
 from reconciler.repo.approvals import APPROVALS
-from reconciler.repo.desired import load_desired, load_signers
+from reconciler.repo.cache import DocumentCache
 from reconciler.repo.former import with_former_images
 from reconciler.repo.git import Git, Ref
 from reconciler.repo.ledger import GitLedger
+from reconciler.repo.loading import StateLoader
 from reconciler.repo.recollection import judge_by_record, remote_branch
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
-from reconciler.repo.snapshot import read_commit
 from reconciler.repo.trust import FetchedCommit, Judgement, judge
 
 _FALLBACKS = 50
@@ -46,7 +46,7 @@ class Sight:
 class TrustedSource:
     """The desired state of one repository, over any number of passes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is something that a test or a command may leave out
         self,
         git: Git,
         *,
@@ -54,11 +54,13 @@ class TrustedSource:
         key: EvidenceKey | None = None,
         now: Callable[[], datetime] | None = None,
         tracking: str | None = None,
+        cache: DocumentCache | None = None,
     ) -> None:
         """Follow ``branch`` (by default the one checked out); ``key`` signs records, without it only read.
 
         ``tracking`` is the full name of a remote-tracking ref to follow instead.
         """
+        self._loader = StateLoader(git, cache=cache)
         self.git = git
         self._tracking = tracking
         self._branch = branch
@@ -156,13 +158,12 @@ class TrustedSource:
     def _read(self, commit: str, refusals: tuple[TrustError, ...]) -> Sight:
         reasons: list[RingfenceError] = list(refusals)
         for candidate in islice(self._back_from(commit), _FALLBACKS):
-            snapshot = read_commit(self.git, candidate)
             try:
-                desired = load_desired(snapshot)
+                loaded = self._loader.load(candidate)
             except InputError as error:
                 reasons.append(error)
                 continue
-            return Sight(desired=desired, signers=load_signers(snapshot, findings=[]), refusals=tuple(reasons))
+            return Sight(desired=loaded.desired, signers=loaded.signers, refusals=tuple(reasons))
         raise reasons[-1]
 
     def _back_from(self, commit: str) -> Iterator[str]:

@@ -22,22 +22,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from reconciler.model.base import Name, Value
-
-
-class Family(StrEnum):
-    """What a machine's PCRs mean."""
-
-    UEFI = "uefi"
-    COREBOOT = "coreboot"
-    HEADS = "heads"
-    LINUXBOOT = "linuxboot"
-
-
-class Overlay(StrEnum):
-    """What is measured besides, whatever the family: a dynamic launch, by either of tboot's maps."""
-
-    TBOOT = "tboot"
-    TBOOT_DA = "tboot-da"
+from reconciler.model.families import Family, Overlay
 
 
 class Kind(StrEnum):

@@ -23,7 +23,7 @@ from reconciler.model.base import (
     Value,
     Vlan,
 )
-from reconciler.model.facts import Family, Overlay
+from reconciler.model.families import Family, Overlay
 from reconciler.model.guards import Disruption, Freeze, Limits, MaintenanceWindow
 from reconciler.model.policy import AppraisalPolicySpec
 

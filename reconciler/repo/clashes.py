@@ -8,15 +8,14 @@ finding stands at the second, its hint names the first.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 from reconciler.errors.taxonomy import Finding
 from reconciler.model.kinds import Document, Enclave, Network, Node, Switch, Zone
 from reconciler.repo.catalogue import Catalogue, Located
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Claim:
+class _Claim(NamedTuple):
     """A document says that ``what`` (known as ``shown``) is its own."""
 
     what: Hashable
@@ -41,6 +40,18 @@ def check_clashes(found: Catalogue) -> Iterator[Finding]:
         yield from _second_claims(claims, code=code, hint=hint)
     yield from _check_ranges(found)
     yield from _check_shared_networks(found)
+
+
+def node_claims(nodes: Iterable[Located[Node]]) -> Iterator[tuple[str, Hashable, str]]:
+    """Yield what each of ``nodes`` claims as its own: the code of a second claim to it, what it is, and the node."""
+    for code, claims in (
+        ("DuplicateMac", _macs),
+        ("PortTwice", _ports),
+        ("BmcTwice", _bmcs),
+        ("EndorsementTwice", _endorsements),
+        ("VlanClash", _airlocks),
+    ):
+        yield from ((code, claim.what, claim.by.name) for claim in claims(nodes))
 
 
 def _second_claims(claims: Iterable[_Claim], *, code: str, hint: str) -> Iterator[Finding]:
@@ -113,7 +124,11 @@ def _vlans(found: Catalogue) -> Iterator[_Claim]:
         spec = network.document.spec
         shown = f"VLAN {spec.vlan} of zone {spec.zone}"
         yield _Claim(what=(spec.zone, spec.vlan), shown=shown, by=_any(network), location=("spec", "vlan"))
-    for node in found.all(Node).values():
+    yield from _airlocks(found.all(Node).values())
+
+
+def _airlocks(nodes: Iterable[Located[Node]]) -> Iterator[_Claim]:
+    for node in nodes:
         vlan, name = node.document.spec.airlock.vlan, node.document.spec.zone
         at = ("spec", "airlock", "vlan")
         yield _Claim(what=(name, vlan), shown=f"VLAN {vlan} of zone {name}", by=_any(node), location=at)
@@ -168,4 +183,4 @@ def _check_shared_networks(found: Catalogue) -> Iterator[Finding]:
 def _any(
     located: Located[Node] | Located[Switch] | Located[Network] | Located[Zone] | Located[Enclave],
 ) -> Located[Document]:
-    return Located(document=located.document, raw=located.raw, tenant=located.tenant)
+    return cast("Located[Document]", located)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.attest.endorsement.anchors import read_anchors
@@ -42,12 +42,42 @@ _DER_SEQUENCE = b"\x30"
 _PRIVATE = b"PRIVATE KEY-----"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustFiles:
+    """What the folder ``trust`` holds: who signs, TPM makers' certificates, and what is wrong with them.
+
+    ``gpg`` are those who sign commits by GPG.
+    """
+
+    signers: AllowedSigners
+    gpg: frozenset[str]
+    roots: tuple[bytes, ...]
+    intermediates: tuple[bytes, ...]
+    crls: tuple[bytes, ...]
+    findings: tuple[Finding, ...]
+
+
+Check = Callable[[Catalogue, TrustFiles], Iterable[Finding]]
+
+LOCAL_CHECKS: tuple[Check, ...] = (
+    lambda found, trust: check_references(found, signers=trust.signers, gpg=trust.gpg),
+    lambda found, _trust: check_clashes(found),
+)
+"""Checks of a document together with those that it mentions, or that claim what it claims (``clashes.node_claims``).
+
+``repo.loading`` runs them over changed documents and their neighbours only.
+"""
+
+WHOLE_CHECKS: tuple[Check, ...] = (lambda found, _trust: check_sense(found),)
+"""Checks that count, or look for something among all documents; of nodes they see metadata, zone and firmware only."""
+
+
 def load_desired(snapshot: Snapshot, *, doubts: list[Finding] | None = None) -> DesiredState:
     """Return the desired state of ``snapshot``; raise InputError with every finding, sorted by place.
 
     With ``doubts``, a list, what is allowed and looks like a mistake is looked for as well and put into it.
     """
-    desired, found = _load(snapshot, check=check_sense)
+    desired, found = _load(snapshot, checks=(*LOCAL_CHECKS, *WHOLE_CHECKS))
     if doubts is not None:
         doubts.extend(sorted(set(find_doubts(found))))
     return desired
@@ -59,27 +89,52 @@ def load_recorded(snapshot: Snapshot) -> DesiredState:
     It is not asked whether it makes sense: what a later release calls a mistake was no mistake then, and an audit
     has to know what the commit said.
     """
-    return _load(snapshot, check=lambda _: ())[0]
+    return _load(snapshot, checks=LOCAL_CHECKS)[0]
 
 
-def _load(snapshot: Snapshot, *, check: Callable[[Catalogue], Iterable[Finding]]) -> tuple[DesiredState, Catalogue]:
+def _load(snapshot: Snapshot, *, checks: Iterable[Check]) -> tuple[DesiredState, Catalogue]:
     found = catalogue(snapshot)
-    findings = found.findings
+    trust = read_trust(snapshot)
+    findings = check(found, trust=trust, checks=checks)
+    if not snapshot.files:  # Not a state repository at all: what else it lacks would only distract.
+        findings = [finding for finding in findings if finding.code != "NoSigners"]
+    refuse(findings)
+    return assemble_desired(found, trust=trust, commit=snapshot.commit, tree=snapshot.tree), found
+
+
+def read_trust(snapshot: Snapshot) -> TrustFiles:
+    """Return what the folder ``trust`` of ``snapshot`` holds."""
+    findings: list[Finding] = []
     signers = load_signers(snapshot, findings=findings)
     vendors = _vendors(snapshot, findings=findings)
-    gpg = _gpg_principals(snapshot, findings=findings)
-    findings.extend(check_references(found, signers=signers, gpg=gpg))
-    findings.extend(check_clashes(found))
-    findings.extend(check(found))
-    if found.all(Enclave) and not vendors.roots:
+    return TrustFiles(
+        signers=signers,
+        gpg=_gpg_principals(snapshot, findings=findings),
+        roots=vendors.roots,
+        intermediates=vendors.intermediates,
+        crls=vendors.crls,
+        findings=tuple(findings),
+    )
+
+
+def check(
+    found: Catalogue, *, trust: TrustFiles, checks: Iterable[Check] = (*LOCAL_CHECKS, *WHOLE_CHECKS)
+) -> list[Finding]:
+    """Return everything that is wrong with a whole repository."""
+    findings = [*found.findings, *trust.findings]
+    for one in checks:
+        findings.extend(one(found, trust))
+    if found.all(Enclave) and not trust.roots:
         message = "holds no certificate, so no node's TPM can be checked"
         hint = "add the TPM maker's root certificates as *.pem"
         findings.append(Finding(path=layout.EK_ROOTS, code="NoEkRoots", message=message, hint=hint))
-    if not snapshot.files:  # Not a state repository at all: what else it lacks would only distract.
-        findings = [finding for finding in findings if finding.code != "NoSigners"]
-    if findings:
-        raise _refusal(sorted(set(findings)))
-    return _assemble(snapshot, found=found, vendors=vendors), found
+    return findings
+
+
+def refuse(findings: Iterable[Finding]) -> None:
+    """Raise InputError with all of ``findings``, sorted by place, if there are any."""
+    if told := sorted(set(findings)):
+        raise _refusal(told)
 
 
 def load_signers(snapshot: Snapshot, *, findings: list[Finding]) -> AllowedSigners:
@@ -159,33 +214,36 @@ def _refusal(findings: list[Finding]) -> InputError:
     )
 
 
-def _assemble(snapshot: Snapshot, *, found: Catalogue, vendors: _Vendors) -> DesiredState:
+def assemble_desired(found: Catalogue, *, trust: TrustFiles, commit: str, tree: str) -> DesiredState:
+    """Return the desired state of documents without findings."""
     (repository,) = found.all(Repository).values()
 
     def by_name(kind: type[D]) -> dict[str, D]:
-        return {name: located.document for name, located in sorted(found.all(kind).items())}
+        documents = found.all(kind)
+        return {name: documents[name].document for name in sorted(documents)}
 
     return DesiredState(
-        commit=snapshot.commit,
-        tree=snapshot.tree,
+        commit=commit,
+        tree=tree,
         repository=repository.document,
         zones=by_name(Zone),
         switches=by_name(Switch),
         networks=by_name(Network),
         nodes=by_name(Node),
         images=by_name(Image),
-        policies=_composed(by_name(AppraisalPolicy)),
+        policies=composed(by_name(AppraisalPolicy)),
         tenants=by_name(Tenant),
         enclaves=by_name(Enclave),
         owners={name: located.tenant or "" for name, located in sorted(found.all(Enclave).items())},
         keys=by_name(Key),
-        ek_roots=vendors.roots,
-        ek_intermediates=vendors.intermediates,
-        ek_crls=vendors.crls,
+        ek_roots=trust.roots,
+        ek_intermediates=trust.intermediates,
+        ek_crls=trust.crls,
     )
 
 
-def _composed(policies: dict[str, AppraisalPolicy]) -> dict[str, AppraisalPolicy]:
+def composed(policies: Mapping[str, AppraisalPolicy]) -> dict[str, AppraisalPolicy]:
+    """Return ``policies`` whole, with what they include."""
     specs = {name: policy.spec for name, policy in policies.items()}
     return {
         name: policy.model_copy(update={"spec": compose(name, policies=specs)}) for name, policy in policies.items()

@@ -82,6 +82,20 @@ class RawDocument:
         return self.marks[location]
 
 
+def resolve_plain(text: str) -> bool | int | float | str | None:
+    """Return what the plain scalar ``text`` means by the core schema; OverflowError for a number of too many digits."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    for pattern, base in _INTEGERS:
+        if pattern.fullmatch(text):
+            if len(text) > _MAX_NUMBER_LENGTH:
+                raise OverflowError
+            return int(text, base)
+    if _FLOAT.fullmatch(text):
+        return float(re.sub(r"\.(?=[iInN])", "", text))
+    return text
+
+
 class _RefusedError(Exception):
     """The rest of the file cannot be read; carries the finding."""
 
@@ -229,17 +243,11 @@ class _Reader:
         return text
 
     def _resolve(self, event: ScalarEvent, text: str) -> bool | int | float | str | None:
-        if text in _CONSTANTS:
-            return _CONSTANTS[text]
-        for pattern, base in _INTEGERS:
-            if pattern.fullmatch(text):
-                if len(text) > _MAX_NUMBER_LENGTH:
-                    self._find(event, "NumberTooLong", "is a number of too many digits", "quote it if it is text")
-                    return 0
-                return int(text, base)
-        if _FLOAT.fullmatch(text):
-            return float(re.sub(r"\.(?=[iInN])", "", text))
-        return text
+        try:
+            return resolve_plain(text)
+        except OverflowError:
+            self._find(event, "NumberTooLong", "is a number of too many digits", "quote it if it is text")
+            return 0
 
     def _refuse_extras(self, event: Event) -> None:
         if isinstance(event, AliasEvent):

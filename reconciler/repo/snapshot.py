@@ -17,7 +17,8 @@ from reconciler.repo import layout
 from reconciler.repo.documents import MAX_FILE_BYTES, too_large
 from reconciler.repo.git import NO_COMMIT, Git
 
-_PLAIN_MODES = frozenset({"100644", "100755"})
+PLAIN_MODES = frozenset({b"100644", b"100755"})
+"""As git writes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +37,10 @@ def read_commit(git: Git, commit: str) -> Snapshot:
     wanted: dict[str, str] = {}
     for entry in git.files(commit):
         path = entry.path.decode("utf-8", "backslashreplace")
-        if not _may_read(path, is_plain=entry.mode in _PLAIN_MODES, findings=findings):
+        if not may_read(path, is_plain=entry.mode.encode() in PLAIN_MODES, findings=findings):
             continue
-        if entry.size > _limit(path):
-            findings.append(too_large(path, size=entry.size, limit=_limit(path)))
+        if entry.size > limit_of(path):
+            findings.append(too_large(path, size=entry.size, limit=limit_of(path)))
         else:
             wanted[path] = entry.object_id
     contents = git.objects([commit, *wanted.values()])
@@ -57,16 +58,17 @@ def read_directory(path: Path) -> Snapshot:
     files: dict[str, bytes] = {}
     for name in sorted(_walk(path)):
         file = path / name
-        if not _may_read(name, is_plain=file.is_file() and not file.is_symlink(), findings=findings):
+        if not may_read(name, is_plain=file.is_file() and not file.is_symlink(), findings=findings):
             continue
-        if file.stat().st_size > _limit(name):
-            findings.append(too_large(name, size=file.stat().st_size, limit=_limit(name)))
+        if file.stat().st_size > limit_of(name):
+            findings.append(too_large(name, size=file.stat().st_size, limit=limit_of(name)))
         else:
             files[name] = file.read_bytes()
     return Snapshot(commit=NO_COMMIT, tree=NO_COMMIT, files=files, findings=tuple(findings))
 
 
-def _limit(path: str) -> int:
+def limit_of(path: str) -> int:
+    """Return how many bytes the file at ``path`` may have."""
     return MAX_LIST if layout.is_ek_crl(path) else MAX_FILE_BYTES
 
 
@@ -81,7 +83,8 @@ def _walk(top: Path) -> list[str]:
     return names
 
 
-def _may_read(path: str, *, is_plain: bool, findings: list[Finding]) -> bool:
+def may_read(path: str, *, is_plain: bool, findings: list[Finding]) -> bool:
+    """Return whether the file at ``path`` is to be read; add to ``findings`` what is wrong with its place."""
     if path.split("/", 1)[0] in layout.TOP_LEVEL and not is_plain:
         hint = "replace the link by what it leads to"
         findings.append(Finding(path=path, code="NotAPlainFile", message="is not a plain file", hint=hint))

@@ -24,7 +24,7 @@ from reconciler.attest.facts.collect import collect_facts
 from reconciler.attest.facts.document import facts_document
 from reconciler.attest.facts.suggest import suggest_assertions
 from reconciler.attest.facts.values import Facts
-from reconciler.model.facts import Family
+from reconciler.model.families import Family
 from tests.conformance.vectors import FOLDER, data, document, needs_vectors
 
 pytestmark = needs_vectors

@@ -20,7 +20,7 @@ from reconciler.attest.facts.collect import collect_facts
 from reconciler.attest.facts.document import facts_document, facts_text
 from reconciler.attest.facts.suggest import suggest_assertions
 from reconciler.attest.reader import MalformedError
-from reconciler.model.facts import Family, Overlay
+from reconciler.model.families import Family, Overlay
 from reconciler.model.policy import Workaround
 from tests.fuzz.checks import codes, told
 from tests.fuzz.harness import Target

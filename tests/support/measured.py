@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from reconciler.attest.eventlog.log import parse_event_log, replay
 from reconciler.attest.facts.collect import collect_facts
 from reconciler.attest.facts.values import Facts
-from reconciler.model.facts import Family, Overlay
+from reconciler.model.families import Family, Overlay
 from tests.support.firmware import EV_IPL, EV_SEPARATOR, LogEvent, encode, hashed, sha256
 
 EV_DRIVER = 0x80000004

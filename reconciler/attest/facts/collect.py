@@ -16,7 +16,8 @@ from reconciler.attest.eventlog.log import Replay
 from reconciler.attest.facts import firmware, loaders, other, secure_boot
 from reconciler.attest.facts.values import Fact, Facts, Problem
 from reconciler.attest.facts.view import Outcome, View
-from reconciler.model.facts import FACTS, Family, Overlay, is_fact_of
+from reconciler.model.facts import FACTS, is_fact_of
+from reconciler.model.families import Family, Overlay
 
 _Collector = Callable[[View], Outcome]
 

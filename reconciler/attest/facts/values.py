@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reconciler.model.facts import Family, Overlay
+from reconciler.model.families import Family, Overlay
 
 FactValue = bool | int | str | tuple[str, ...] | frozenset[str] | dict[str, str] | dict[str, int]
 """A fact's value; which of these it is follows from its kind. Digests are in lower-case hexadecimal."""

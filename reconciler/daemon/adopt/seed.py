@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from reconciler.errors.taxonomy import Finding, InputError, cut
 from reconciler.model.base import Digest, Mac, Name, Value, Vlan
-from reconciler.model.facts import Family, Overlay
+from reconciler.model.families import Family, Overlay
 from reconciler.model.kinds import AirlockVlans
 from reconciler.repo.documents import Location, Plain, RawDocument, parse_documents
 from reconciler.repo.edit import merged

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from reconciler.model.facts import FactAssertion, Family, Overlay, is_fact_of
+from reconciler.model.facts import FactAssertion, is_fact_of
+from reconciler.model.families import Family, Overlay
 from reconciler.model.kinds import AppraisalPolicy, Enclave, Network, Node
 from reconciler.model.policy import AppraisalPolicySpec, compose
 from reconciler.repo.catalogue import Catalogue, Located

@@ -14,7 +14,7 @@ import pytest
 from reconciler.attest.eventlog.log import parse_event_log, replay_log
 from reconciler.attest.facts.collect import collect_facts
 from reconciler.attest.facts.suggest import suggest_assertions
-from reconciler.model.facts import Family
+from reconciler.model.families import Family
 from reconciler.model.kinds import Measurements
 from tests.support.appraisals import codes_of, expected_of, policy_with, rejected
 from tests.support.firmware import LogEvent, encode

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from reconciler.attest.appraise import appraise
 from reconciler.attest.verdict import Accepted, Trustworthiness, Verdict
-from reconciler.model.facts import FactAssertion, Family, Overlay
+from reconciler.model.facts import FactAssertion
+from reconciler.model.families import Family, Overlay
 from reconciler.model.ima import ImaPolicy
 from reconciler.model.policy import AppraisalPolicySpec, FirmwareReference, Workaround
 from reconciler.model.submission import Evidence

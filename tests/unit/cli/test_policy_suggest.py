@@ -13,7 +13,7 @@ from reconciler.attest.facts.assertions import check_facts
 from reconciler.attest.facts.collect import collect_facts
 from reconciler.cli.policy import app
 from reconciler.errors.taxonomy import InputError
-from reconciler.model.facts import Family
+from reconciler.model.families import Family
 from reconciler.model.kinds import AppraisalPolicy
 from reconciler.repo.documents import parse_documents
 

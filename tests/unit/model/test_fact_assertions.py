@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from reconciler.model.facts import FACTS, OPERATORS, PROOFS, FactAssertion, Family, Kind, Overlay, Proof
+from reconciler.model.facts import FACTS, OPERATORS, PROOFS, FactAssertion, Kind, Proof
+from reconciler.model.families import Family, Overlay
 
 A, B = "a" * 64, "b" * 64
 

@@ -9,7 +9,8 @@ from reconciler.attest.facts.document import facts_document, facts_text
 from reconciler.attest.facts.suggest import suggest_assertions
 from reconciler.attest.facts.values import Fact, Facts, FactValue, Problem
 from reconciler.attest.verdict import Reason
-from reconciler.model.facts import FACTS, FactAssertion, Family, Overlay
+from reconciler.model.facts import FACTS, FactAssertion
+from reconciler.model.families import Family, Overlay
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 

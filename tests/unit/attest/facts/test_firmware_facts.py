@@ -170,7 +170,7 @@ def test_a_replay_that_no_start_leads_to_is_a_problem() -> None:
     from reconciler.attest.eventlog.log import parse_event_log
     from reconciler.attest.eventlog.log import replay as replayed
     from reconciler.attest.facts.collect import collect_facts
-    from reconciler.model.facts import Family
+    from reconciler.model.families import Family
     from tests.support.firmware import encode
 
     found = replayed(parse_event_log(encode([VERSION]), bank="sha256"))

@@ -5,7 +5,8 @@ import pytest
 from reconciler.attest.eventlog.log import Event, Replay
 from reconciler.attest.facts.collect import COLLECTED, collect_facts
 from reconciler.attest.facts.values import Facts
-from reconciler.model.facts import FACTS, Family, Overlay, is_fact_of
+from reconciler.model.facts import FACTS, is_fact_of
+from reconciler.model.families import Family, Overlay
 from tests.support.firmware import EV_EFI_VARIABLE_DRIVER_CONFIG, EV_IPL, hashed, sha256, variable
 from tests.support.measured import blob, digest, facts_of, separator, values_of
 
