@@ -40,8 +40,8 @@ def grafted(repo: AttackRepo) -> str:
 
 
 def cut_off(repo: AttackRepo) -> str:
-    """Hide what lies below the head by a shallow file: it looks like a root."""
-    head = repo.commit({TENANT: tenant(5)}, signer="mallory", parents=[repo.base])
+    """Hide what lies below a fork by a shallow file, so that it looks like a root that pins itself."""
+    head = repo.commit({TENANT: tenant(5)}, signer="alice", parents=[repo.git("rev-parse", f"{repo.base}^")])
     (repo.path / ".git" / "shallow").write_text(f"{head}\n")
     return head
 
@@ -211,7 +211,8 @@ def gpg(name: str, content: str, at: str = "trust/gpg/new.asc", message: str = "
     def build(repo: AttackRepo) -> str:
         keys = repo.gpg
         contents = {
-            "two": keys.armour["gina"] + keys.armour["sten"],
+            "two": keys.armour["sten"] + keys.armour["sub"],
+            "two in one": keys.both("sten", "sub"),
             "private": keys.private("sten"),
             "known": keys.armour["gina"],
             "garbage": b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
@@ -260,6 +261,7 @@ ROOTS = (
         "is the key of bob",
     ),
     gpg("two GPG keys in a file", "two"),
+    gpg("two GPG keys in one armour", "two in one"),
     gpg("a private GPG key", "private"),
     gpg("a GPG key of somebody else", "known", message="is the key of gina"),
     gpg("a GPG key that is none", "garbage"),

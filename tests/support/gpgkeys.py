@@ -37,6 +37,10 @@ class GpgKeys:
         """Return the armoured private key of ``name``."""
         return self._gpg("--armor", "--export-secret-keys", self.fingerprints[name])
 
+    def both(self, *names: str) -> bytes:
+        """Return several public keys in one armour."""
+        return self._gpg("--armor", "--export", *(self.fingerprints[name] for name in names))
+
     def at(self, moment: str | None) -> None:
         """Let gpg believe that it is ``moment``."""
         content = f"faked-system-time {moment}!\n" if moment else ""
