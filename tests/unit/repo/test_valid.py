@@ -30,16 +30,16 @@ def lay_out(folder: Path) -> Path:
 def test_a_folder_is_counted_the_same_at_every_time(tmp_path: Path, *, has_cache: bool) -> None:
     cache = DocumentCache(tmp_path / "cache", program="p") if has_cache else None
     folder = lay_out(tmp_path / "state")
-    assert [check_folder(folder, cache=cache) for _ in range(2)] == [COUNTS, COUNTS]
+    assert [check_folder(folder, cache=cache, doubts=[]) for _ in range(2)] == [COUNTS, COUNTS]
     (folder / N3).write_bytes(node("n3", 3))
-    assert check_folder(folder, cache=cache) == Counts(nodes=3, enclaves=1)
+    assert check_folder(folder, cache=cache, doubts=[]) == Counts(nodes=3, enclaves=1)
     (folder / N3).write_bytes(node("n3", 1))
     with pytest.raises(InputError, match="is taken by node n1"):
-        check_folder(folder, cache=cache)
+        check_folder(folder, cache=cache, doubts=[])
     (folder / N3).unlink()
     (folder / "site/nodes/stray.yml").write_bytes(b"")
     with pytest.raises(InputError, match="is read by nothing"):
-        check_folder(folder, cache=cache)
+        check_folder(folder, cache=cache, doubts=[])
     if cache:
         cache.close()
 
@@ -78,4 +78,4 @@ def test_two_documents_of_the_repository_are_refused(tmp_path: Path) -> None:
     content = FILES["ringfence.yaml"]
     (folder / "ringfence.yaml").write_bytes(content + b"---\n" + content.replace(b"name: ", b"name: x"))
     with pytest.raises(InputError, match="there is a Repository test already"):
-        check_folder(folder, cache=None)
+        check_folder(folder, cache=None, doubts=[])
