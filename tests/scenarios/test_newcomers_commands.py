@@ -102,8 +102,16 @@ def signed_by(repo: GitRepo, name: str) -> tuple[str, ...]:
         ),
         pytest.param(
             ("plan",),
+            [
+                "error: repository HERE: is not a git repository",
+                "hint: give the top folder of a state repository, or make one with: ringfence init",
+            ],
+            id="plan somewhere else",
+        ),
+        pytest.param(
+            ("reconcile",),
             ["error: settings: are not named", "hint: set RINGFENCE_SETTINGS to the settings file's path"],
-            id="plan without settings",
+            id="reconcile without settings",
         ),
         pytest.param(
             ("reconcile", "--settings", "nowhere.yaml"),
