@@ -77,7 +77,12 @@ def explain(
     if name not in names:
         first = [f"enclave/{each}" for each in sorted(sight.desired.enclaves)[:2]]
         known = ", ".join(first + [f"node/{each}" for each in sorted(sight.desired.nodes)[:3]])
-        raise InputError(subject, "there is no such thing to explain", reason="SubjectUnknown", hint=f"try {known}")
+        raise InputError(
+            subject,
+            "there is no such thing to explain",
+            reason="SubjectUnknown",
+            hint=f"try {known}" if known else "the desired state in force has no nodes and no enclaves yet",
+        )
     explainer = enclave if kind == "enclave" else node
     found = explainer.document(git, sight, name)
     typer.echo(json.dumps(found, indent=2) if output is Output.JSON else explainer.text(found))

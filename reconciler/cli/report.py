@@ -101,12 +101,12 @@ def quoted(text: str) -> str:
 
 def to_text(report: Report) -> str:
     """Return ``report`` for a terminal, whole."""
-    lines = [report.title, *report.summary]
+    lines = [report.title, *(line.replace("**", "") for line in report.summary)]
     for section in report.sections:
         if not (section.lines or section.rows):
             continue  # A diagram is for where it can be drawn; ``ringfence graph`` prints one.
         lines += ["", f"{section.title}:", *(f"  - {line}" for line in section.lines), *_text_table(section)]
-    return "\n".join(printable(line.replace("`", "").replace("**", "")) for line in lines)
+    return "\n".join(printable(line.replace("`", "")) for line in lines)
 
 
 def _text_table(section: Section) -> list[str]:

@@ -22,6 +22,7 @@ from reconciler.repo.git import Git, Ref
 from reconciler.repo.ledger import GitLedger
 from reconciler.repo.loading import StateLoader
 from reconciler.repo.recollection import judge_by_record, remote_branch
+from reconciler.repo.remote import TRACKING
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
 from reconciler.repo.trust import FetchedCommit, Judgement, judge
@@ -151,6 +152,10 @@ class TrustedSource:
         local = self.git.head(branch) if branch and not self._tracking else None
         head = self.git.at(self._tracking) if self._tracking else local
         if head is None:
+            # A reconciler's clone has nothing checked out; what it fetched is there for whoever looks at it.
+            fetched = [ref for ref in self.git.refs(TRACKING) if ref.kind == "commit" and not _is_evidence(ref)]
+            head = fetched[0].object_id if len(fetched) == 1 and not self._branch else None
+        if head is None:
             hint = "check out the branch that holds the desired state, or make one: ringfence init"
             raise InputError(f"repository {self.git.path}", "has no commit to follow", reason="NoCommit", hint=hint)
         return head
@@ -177,3 +182,7 @@ class TrustedSource:
         if self._key is not None:
             self._adopt(spec.branch, signers=signers)
         return GitLedger(self.git, branch=spec.branch, key=self._key, signers=signers)
+
+
+def _is_evidence(ref: Ref) -> bool:
+    return ref.name == f"{TRACKING}{EVIDENCE_BRANCH}"

@@ -14,7 +14,8 @@
    the commit, who approved it (``repo.approvals``), and for what a merge took over unchanged from its side
    (``repo.merges``), who signed or approved it there. For the root one of them is enough;
 5. its own rules and signers can be read, so that the next commit can be judged;
-6. it says so if it changes trust, or takes away more than its parent allows at once (``repo.confirmations``).
+6. it says so if it changes trust, or takes away more than its parent allows at once (``repo.confirmations``). What is
+   on record as trusted is not asked any more.
 
 The walk ends at the first commit that fails; what came before it stays trusted and in force. Whether the documents
 fit together is not checked here (``repo.desired``).
@@ -178,7 +179,7 @@ class _Walk:
         if step.changes_trust:
             own, findings = read_basis(self._git, step.commit.commit)
             refusals += [say.unreadable(step.commit.commit, finding) for finding in findings]  # 5
-        if not refusals:
+        if not refusals and not step.is_recorded:
             before, after = basis.repository, own.repository if own else None
             refusals = check_confirmations(
                 self._git, step.changed, deletions=deletions, before=before, after=after

@@ -30,6 +30,7 @@ def commit_files(
 
     With nothing to change no commit is made and the present one is returned.
     """
+    path = path.absolute()
     git = Git(path)
     branch = git.current_branch()
     if branch is None:

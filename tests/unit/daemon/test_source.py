@@ -194,3 +194,17 @@ def test_a_writer_keeps_the_trusted_commit_in_the_repository(site: Site) -> None
     site.repo.git("reflog", "expire", "--expire=now", "--all")
     site.repo.git("gc", "-q", "--prune=now")
     assert site.source(key="carol").refresh().desired.commit == newer
+
+
+def test_a_clone_with_nothing_checked_out_shows_what_it_fetched(site: Site) -> None:
+    head = site.head
+    bare = site.repo.path.parent / "bare.git"
+    git = Git(site.repo.path)
+    git.run("clone", "-q", "--bare", str(site.repo.path), str(bare))
+    copy = Git(bare)
+    copy.run("update-ref", "refs/remotes/ringfence/main", head)
+    copy.run("update-ref", "-d", "refs/heads/main")
+    assert TrustedSource(copy).refresh().desired.commit == head
+    copy.run("update-ref", "refs/remotes/ringfence/other", head)
+    with pytest.raises(InputError, match="has no commit to follow"):
+        TrustedSource(copy).refresh()

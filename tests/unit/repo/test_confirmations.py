@@ -210,3 +210,11 @@ def test_odd_paths_are_somebody_elses_to_refuse(history: History) -> None:
 
 def test_what_is_refused_anyway_is_not_asked_to_confirm(history: History) -> None:
     assert set(history.reasons(history.commit({"ringfence.yaml": b"x"}))) == {"TrustRootBroken"}
+
+
+def test_what_is_on_record_as_trusted_is_not_asked_to_confirm(history: History) -> None:
+    silent = history.commit({"trust/more": b"1"})
+    git = Git(history.repo.path)
+    assert history.reasons(silent) == ["ConfirmationMissing"]
+    judgement = judge(git, head=FetchedCommit(commit=silent), last_trusted=None, recorded=silent)
+    assert judgement.refusals == ()
