@@ -1,16 +1,19 @@
 """A pass of a running loop over a state repository: the branch's head, its desired state, and the plan.
 
-Two sites are seen: as the repository asks for it, where every sixth node is a member that serves, and one of which
-nothing but a thousand members is asked. What is seen of the nodes is made up, and settled; observing is not in it.
+Every node is settled, and members serve. What is seen of the nodes is made up, the same objects in every pass, as
+``execute.observe`` keeps them; observing and appraising (``execute.judge``) are not in it. Garbage is collected as
+often as in the program.
 """
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from benchmarks.planning import NOW, seen_again, settled
 from benchmarks.states import BRANCH
+from reconciler.cli.main import GC_THRESHOLD
 from reconciler.model.observed import ObservedState
 from reconciler.plan.memory import PlanMemory
 from reconciler.plan.plan import Plan
@@ -31,6 +34,7 @@ class Loop:
     @classmethod
     def started(cls, git: Git, *, commit: str) -> Loop:
         """Return a loop that has followed ``commit`` and found nothing to do."""
+        gc.set_threshold(GC_THRESHOLD)
         loader = StateLoader(git)
         loop = cls(git=git, loader=loader, observed=settled(loader.load(commit).desired))
         made = loop.follow(commit)

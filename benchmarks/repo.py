@@ -24,7 +24,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.states import BRANCH, add_commit, make_repository, node_file, node_path, state_files
+from benchmarks.states import (
+    BRANCH,
+    EVERY_FEW,
+    EVERY_MANY,
+    add_commit,
+    make_repository,
+    members,
+    node_file,
+    node_path,
+    state_files,
+)
 from benchmarks.trusted import ALLOWED_SIGNERS, make_signer, signed_commit, time_to_judge
 
 SIZES = (1_000, 10_000, 100_000)
@@ -67,12 +77,12 @@ _ASKED = (
 """Cases with a process each."""
 
 _IN_A_LOOP = (
-    Case(name="idle", label="loop, unchanged: head and desired state", bar_s=0.05),
-    Case(name="nodes", label="loop, ten changed nodes: to desired state"),
-    Case(name="enclaves", label="loop, ten changed enclaves: the same"),
-    Case(name="idle-plan", label="loop, unchanged: head to plan", bar_s=0.05),
-    Case(name="nodes-plan", label="loop, ten changed nodes: commit to plan", bar_s=0.2),
-    Case(name="enclaves-plan", label="loop, ten changed enclaves: commit to plan", bar_s=0.2),
+    Case(name="idle", label="unchanged: head and desired state", bar_s=0.05),
+    Case(name="nodes", label="ten changed nodes: to desired state"),
+    Case(name="enclaves", label="ten changed enclaves: the same"),
+    Case(name="idle-plan", label="unchanged: head to plan", bar_s=0.05),
+    Case(name="nodes-plan", label="ten changed nodes: commit to plan", bar_s=0.2),
+    Case(name="enclaves-plan", label="ten changed enclaves: commit to plan", bar_s=0.2),
 )
 """Cases of one process, a loop that goes on; what it has in memory is told once for all of them."""
 
@@ -183,8 +193,9 @@ def _call(*arguments: str) -> Any:  # noqa: ANN401  # JSON, of the shape that th
     return json.loads(done.stdout)
 
 
-def _make(repository: Path, *, nodes: int) -> list[str]:
-    files = dict(state_files(nodes))
+def _make(repository: Path, *, nodes: int, every: int = EVERY_MANY) -> list[str]:
+    files = dict(state_files(nodes, every=every))
+    repository.parent.mkdir(exist_ok=True)
     key, files[ALLOWED_SIGNERS] = make_signer(repository.parent, files[ALLOWED_SIGNERS])
     first = make_repository(repository, files.items())
     numbers = [place * nodes // CHANGED for place in range(CHANGED)]
@@ -225,17 +236,25 @@ def compare(sizes: list[int]) -> bool:
     reached = True
     for nodes in sizes:
         with tempfile.TemporaryDirectory(prefix="ringfence-bench-") as folder:
-            repository = Path(folder) / "state.git"
-            commits = _call("--make", str(nodes), "--folder", str(repository))
-            figures: dict[str, Figure] = {}
-            for cases in (*((case,) for case in _ASKED), _IN_A_LOOP):
-                name = cases[0].name if len(cases) == 1 else "loop"
-                found, is_quiet = _in_a_process(name, repository=repository, commits=commits)
-                figures |= found
-                for case in cases:
-                    reached &= _tell(
-                        case, nodes=nodes, figure=found[case.name], reference=figures["git"], is_quiet=is_quiet
-                    )
+            reached &= _compare(nodes, folder=Path(folder))
+    return reached
+
+
+def _compare(nodes: int, *, folder: Path) -> bool:
+    reached = True
+    reference: Figure | None = None
+    for every in (EVERY_MANY, EVERY_FEW):
+        repository = folder / str(every) / "state.git"
+        commits = _call("--make", str(nodes), "--every", str(every), "--folder", str(repository))
+        alone = [(case.name, (case,)) for case in _ASKED if every == EVERY_MANY]
+        for name, cases in (*alone, ("loop", _IN_A_LOOP)):
+            if name == "loop":
+                print(f"{nodes:>8,}  running loop, {members(nodes, every=every):,} of the nodes members that serve:")
+            found, is_quiet = _in_a_process(name, repository=repository, commits=commits)
+            reference = reference or found["git"]
+            for case in cases:
+                figure = found[case.name]
+                reached &= _tell(case, nodes=nodes, figure=figure, reference=reference, is_quiet=is_quiet)
     return reached
 
 
@@ -245,13 +264,14 @@ def main() -> int:
     parser.add_argument("commits", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("--make", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--every", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of nodes, with commas between them")
     parser.add_argument("--core", type=int, help="the last one by default")
     parser.add_argument("--strict", action="store_true", help="end with 1 if a bar is not reached")
     asked = parser.parse_args()
     if asked.make:
-        print(json.dumps(_make(asked.folder, nodes=asked.make)))
+        print(json.dumps(_make(asked.folder, nodes=asked.make, every=asked.every)))
         return 0
     if asked.case:
         found = measure(asked.case, repository=asked.folder, commits=asked.commits)
