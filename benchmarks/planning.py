@@ -31,7 +31,6 @@ AnyKind = TypeVar("AnyKind", Repository, Zone, Switch, Network, Node, Image, App
 ENCLAVES = 10
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 ROUNDS = 7
-PARKED = PortState(mode=PortMode.ACCESS, vlan=999)
 DIGEST = "sha256:" + "1" * 64
 PCRS = (0, 2, 4, 7)
 
@@ -47,12 +46,12 @@ def measure(nodes: int, changed: int) -> dict[str, float]:
     heads = {name: seen.head for name, seen in observed.nodes.items()}
     memory = PlanMemory()
     found = {"first": _timed(lambda: _plan(desired, observed, memory), rounds=1)}
-    found["unchanged"] = _timed(lambda: _plan(desired, _seen_again(observed), memory))
+    found["unchanged"] = _timed(lambda: _plan(desired, seen_again(observed), memory))
     found["assign"] = _timed(lambda: assign_nodes(desired, heads), rounds=3)
     commits = iter([_with_changes(desired, changed, revision=revision) for revision in range(ROUNDS)])
-    found["changed"] = _timed(lambda: _plan(next(commits), _seen_again(observed), memory))
+    found["changed"] = _timed(lambda: _plan(next(commits), seen_again(observed), memory))
     larger = iter([_with_larger(desired, changed + revision) for revision in range(ROUNDS)])
-    found["larger"] = _timed(lambda: _plan(next(larger), _seen_again(observed), memory))
+    found["larger"] = _timed(lambda: _plan(next(larger), seen_again(observed), memory))
     return found
 
 
@@ -92,10 +91,14 @@ def settled(desired: DesiredState) -> ObservedState:
         observed_at=NOW,
         listening_since=NOW - timedelta(days=1),
         nodes={
-            name: _member(desired, name, enclave_of[name]) if name in enclave_of else _free(name)
+            name: _member(desired, name, enclave_of[name]) if name in enclave_of else _free(desired, name)
             for name in desired.nodes
         },
-        spare_ports={(name, "swp48"): PARKED for name in desired.switches},
+        spare_ports={
+            (name, switch.spec.ports[-1]): _access(desired.zones[switch.spec.zone].spec.parking_vlan)
+            for name, switch in desired.switches.items()
+        },
+        key_versions=dict.fromkeys(desired.keys, 1),
     )
 
 
@@ -142,12 +145,15 @@ def _enclave(index: int, count: int) -> Enclave:
     return _parse(Enclave, f"e{index}", {**spec, "priority": index})
 
 
-def _free(name: str) -> NodeObservation:
-    return NodeObservation(node=name, power=PowerState.OFF, ports={"eno1": PARKED})
+def _free(desired: DesiredState, name: str) -> NodeObservation:
+    return NodeObservation(node=name, power=PowerState.OFF, ports=_ports(desired, name, desired.parking_vlan(name)))
 
 
 def _member(desired: DesiredState, name: str, enclave: str) -> NodeObservation:
-    served = Assignment(node=name, enclave=enclave, image=DIGEST, pcrs=PCRS, attempt="a1", assigned_at=NOW)
+    spec = desired.enclaves[enclave].spec
+    image = desired.images[spec.image].spec.digest
+    pcrs = desired.policies[spec.policy].spec.pcrs
+    served = Assignment(node=name, enclave=enclave, image=image, pcrs=pcrs, attempt="a1", assigned_at=NOW)
     head = Head(
         node=name,
         sequence=4,
@@ -155,18 +161,30 @@ def _member(desired: DesiredState, name: str, enclave: str) -> NodeObservation:
         phase=Phase.ENCLAVE,
         enclave=enclave,
         attempt="a1",
-        image=DIGEST,
+        image=image,
         commit=desired.commit,
         assigned_at=NOW,
         accepted_at=NOW,
         admitted_at=NOW,
         confirmed_at=NOW,
+        keys=dict.fromkeys(spec.keys, 1),
     )
-    port = PortState(mode=PortMode.ACCESS, vlan=desired.enclave_vlan(enclave))
-    return NodeObservation(node=name, power=PowerState.ON, ports={"eno1": port}, assignment=served, head=head)
+    ports = _ports(desired, name, desired.enclave_vlan(enclave))
+    return NodeObservation(node=name, power=PowerState.ON, ports=ports, assignment=served, head=head)
 
 
-def _seen_again(observed: ObservedState) -> ObservedState:
+def _ports(desired: DesiredState, name: str, vlan: int) -> dict[str, PortState]:
+    """Return the node's ports: the first on ``vlan``, every other one parked."""
+    first, *others = (interface.name for interface in desired.nodes[name].spec.interfaces)
+    return {first: _access(vlan)} | dict.fromkeys(others, _access(desired.parking_vlan(name)))
+
+
+def _access(vlan: int) -> PortState:
+    return PortState(mode=PortMode.ACCESS, vlan=vlan)
+
+
+def seen_again(observed: ObservedState) -> ObservedState:
+    """Return the observation as the next pass makes it, in which nothing has changed."""
     return replace(observed, nodes=dict(observed.nodes))
 
 

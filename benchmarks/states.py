@@ -1,6 +1,7 @@
 """State repositories of any size for benchmarks: one file a node, made through ``git fast-import``.
 
-A zone has a thousand nodes, a switch forty of them; every fifty nodes there is an enclave, which names eight of them.
+A zone has a thousand nodes, a switch forty of them; every fifty nodes (or ``EVERY_FEW``) there is an enclave, which
+names eight of them.
 Nodes differ in what real ones differ in: labels that some have, a second interface, comments.
 """
 
@@ -15,14 +16,14 @@ from tests.support.documents import FILES
 
 _ZONE = 1000
 _SWITCH = 40
-_ENCLAVE = 50
+EVERY_MANY, EVERY_FEW = 50, 800
 _NAMED = 8
 _DEADLINE_S = 300
 BRANCH = "main"
 
 
-def state_files(nodes: int) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a valid state repository with ``nodes`` nodes."""
+def state_files(nodes: int, *, every: int = EVERY_MANY) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of a valid state repository with ``nodes`` nodes and an enclave for ``every`` so many."""
     kept = ("ringfence.yaml", "trust/", "images/", "policies/")
     yield from ((path, content) for path, content in FILES.items() if path.startswith(kept))
     for zone in range(-(-nodes // _ZONE)):
@@ -37,8 +38,13 @@ def state_files(nodes: int) -> Iterator[tuple[str, bytes]]:
         yield f"site/switches/tor{switch}.yaml", _document("Switch", f"tor{switch}", spec)
     for number in range(nodes):
         yield node_path(number), node_file(number)
-    for enclave in range(-(-nodes // _ENCLAVE)):
-        yield from _enclave_files(enclave, nodes=nodes)
+    for enclave in range(-(-nodes // every)):
+        yield from _enclave_files(enclave, nodes=nodes, every=every)
+
+
+def members(nodes: int, *, every: int) -> int:
+    """Return how many of the nodes the enclaves of ``state_files`` name."""
+    return sum(min(_NAMED, nodes - first) for first in range(0, nodes, every))
 
 
 def node_path(number: int) -> str:
@@ -73,10 +79,10 @@ def _mac(number: int) -> str:
     return f"{number >> 16:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
 
 
-def _enclave_files(number: int, *, nodes: int) -> Iterator[tuple[str, bytes]]:
-    name, first = f"e{number}", number * _ENCLAVE
+def _enclave_files(number: int, *, nodes: int, every: int) -> Iterator[tuple[str, bytes]]:
+    name, first = f"e{number}", number * every
     members = ", ".join(f"n{node:06d}" for node in range(first, min(first + _NAMED, nodes)))
-    zone, vlan = first // _ZONE, 3000 + number % (_ZONE // _ENCLAVE)
+    zone, vlan = first // _ZONE, 3000 + number % (_ZONE // EVERY_MANY)
     yield f"site/networks/{name}.yaml", _document("Network", name, f"  zone: z{zone}\n  vlan: {vlan}\n")
     yield f"tenants/{name}/tenant.yaml", _document("Tenant", name, "  maxNodes: 50\n")
     yield f"tenants/{name}/keys/{name}.yaml", _document("Key", name, "  type: disk\n")

@@ -10,7 +10,7 @@ import typer
 
 from reconciler.errors.taxonomy import RingfenceError
 
-_GC_THRESHOLD = 50_000
+GC_THRESHOLD = 50_000
 """Commands are short and import much that lives as long as they do: looking for garbage early finds none."""
 
 app = typer.Typer(
@@ -60,7 +60,7 @@ def _assemble() -> None:
 
 def main() -> None:
     """Run the command line; the first of the two top seams where errors end."""
-    gc.set_threshold(_GC_THRESHOLD)
+    gc.set_threshold(GC_THRESHOLD)
     _assemble()
     debug = "--debug" in sys.argv[1:]
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"] if debug else sys.argv[1:]

@@ -127,9 +127,9 @@ def _wanted(scene: Scene) -> Course:
     standing = scene.standing_assignment()
     if standing is None or scene.is_off():
         return Join()
-    if scene.is_at(scene.enclave_ports()):
+    if scene.is_in_enclave():
         return _in_enclave(scene)
-    if scene.is_at(scene.airlock_ports()) and scene.phase is Phase.AIRLOCK:
+    if scene.is_in_airlock() and scene.phase is Phase.AIRLOCK:
         return _in_airlock(scene)
     return Join()
 

@@ -13,7 +13,7 @@ def drift_of(scene: Scene) -> Drift | None:
     if phase in {Phase.FREE, Phase.REJECTED}:
         expected = "" if scene.is_at_rest() or scene.head is None else "off, parked, served nothing"
     elif phase is Phase.ENCLAVE and scene.wanted and scene.head and scene.head.enclave == scene.wanted:
-        expected = "" if scene.is_at(scene.enclave_ports()) and not scene.is_off() else f"on, in enclave {scene.wanted}"
+        expected = "" if scene.is_in_enclave() and not scene.is_off() else f"on, in enclave {scene.wanted}"
     else:
         expected = ""
     return Drift(subject=f"node/{scene.name}", expected=expected, found=_facts(scene)) if expected else None

@@ -109,7 +109,7 @@ def _stay(scene: Scene, course: Course) -> tuple[Scene, Course]:
     found = decide(alone)
     if isinstance(found, Expel | Serve | Rest):
         return alone, found
-    is_isolated = alone.phase is Phase.AIRLOCK and (alone.is_parked() or alone.is_at(alone.airlock_ports()))
+    is_isolated = alone.phase is Phase.AIRLOCK and (alone.is_parked() or alone.is_in_airlock())
     return alone, Rest(is_held=True) if is_isolated or alone.is_at_rest() else Secure()
 
 

@@ -5,6 +5,7 @@ Every predicate is about known facts: UNKNOWN is neither at rest nor in any netw
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -79,13 +80,26 @@ class Scene:
         """Return the node's ports with the first one in the wanted enclave's network."""
         return self.ports_for(self.desired.enclave_vlan(self.wanted or ""))
 
-    def is_at(self, ports: tuple[Port, ...]) -> bool:
-        """Return whether every port is known to be where ``ports`` says."""
-        return all(p.interface in self.seen.ports and self.seen.ports[p.interface].is_access(p.vlan) for p in ports)
-
     def is_parked(self) -> bool:
         """Return whether every port is known to be parked."""
-        return self.is_at(self.parked_ports())
+        return self._is_on(self.desired.parking_vlan(self.name))
+
+    def is_in_enclave(self) -> bool:
+        """Return whether every port is known to be where a member of the wanted enclave has it."""
+        return self._is_on(self.desired.enclave_vlan(self.wanted or ""))
+
+    def is_in_airlock(self) -> bool:
+        """Return whether the first port is known to be in the node's airlock, and every other one to be parked."""
+        return self._is_on(self.node.spec.airlock.vlan)
+
+    def _is_on(self, vlan: int) -> bool:
+        """Return whether every port is known to be where ``ports_for`` says."""
+        seen, expected = self.seen.ports, vlan
+        for interface in self.node.spec.interfaces:
+            if interface.name not in seen or not seen[interface.name].is_access(expected):
+                return False
+            expected = self.desired.parking_vlan(self.name)
+        return True
 
     def is_off(self) -> bool:
         """Return whether the node is known to be powered off."""
@@ -154,7 +168,7 @@ class Scene:
         heard = max(head.accepted_at, self.listening_since, self.answered_at() or head.accepted_at)
         return head.accepted_at if not self.is_our_turn() and self.now - heard > deadline else None
 
-    def outdated_keys(self, versions: dict[str, int]) -> tuple[str, ...]:
+    def outdated_keys(self, versions: Mapping[str, int]) -> tuple[str, ...]:
         """Return the enclave's keys of which the node does not know the current version, in the enclave's order."""
         known = self.head.keys if self.head else {}
         return tuple(k for k in self.keys if k not in known or versions.get(k, known[k]) > known[k])

@@ -130,7 +130,7 @@ def _join(scene: Scene) -> list[Action]:
     why = f"enclave {scene.wanted} asks for it"
     image = scene.desired.images[enclave.spec.image]
     policy = scene.desired.policies[enclave.spec.policy]
-    in_airlock = scene.phase is Phase.AIRLOCK and scene.is_at(scene.airlock_ports())
+    in_airlock = scene.phase is Phase.AIRLOCK and scene.is_in_airlock()
     actions = _power_off(scene, why) if in_airlock else _down(scene, why)
     if scene.phase is Phase.REJECTED:
         actions.append(ReturnToPool(subject=scene.name, why="a commit cleared its rejection"))
@@ -198,7 +198,7 @@ def _release(scene: Scene, enclave: Enclave, keys: tuple[str, ...], accepted: Ac
 
 def _serve(scene: Scene, course: Serve, versions: Mapping[str, int]) -> list[Action]:
     enclave, name = scene.enclave, scene.wanted or ""
-    outdated = scene.outdated_keys(dict(versions))
+    outdated = scene.outdated_keys(versions)
     accepted = course.accepted
     actions = _ask_again(scene)
     if accepted is not None and not scene.is_recorded():

@@ -16,6 +16,7 @@ from reconciler.errors.taxonomy import Finding
 from reconciler.model.kinds import Document, Repository
 from reconciler.repo import layout
 from reconciler.repo.files import D, FileRead, Located, read_file
+from reconciler.repo.node_index import NodeIndex
 from reconciler.repo.snapshot import Snapshot
 
 __all__ = ["Catalogue", "D", "Located", "assemble", "catalogue"]
@@ -23,11 +24,16 @@ __all__ = ["Catalogue", "D", "Located", "assemble", "catalogue"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """The documents that fit, and the findings of those that do not."""
+    """The documents that fit, and the findings of those that do not.
+
+    ``index`` is a memory for lookups among nodes, which catalogues of a line of commits share; it is not part of what
+    is there.
+    """
 
     documents: dict[type[Document], dict[str, Located[Document]]] = field(default_factory=dict)
     unreadable: Mapping[type[Document], AbstractSet[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    index: NodeIndex = field(default_factory=NodeIndex, compare=False, repr=False)
 
     def all(self, kind: type[D]) -> dict[str, Located[D]]:
         """Return the documents of ``kind`` by name, in the order of the files."""

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple, cast
 
 from reconciler.errors.taxonomy import Finding
-from reconciler.model.kinds import Document, Enclave, Network, Node, Switch, Zone
+from reconciler.model.kinds import Bmc, Document, Enclave, Interface, Network, Node, Switch, Zone
 from reconciler.repo.catalogue import Catalogue, Located
 
 
@@ -44,14 +44,22 @@ def check_clashes(found: Catalogue) -> Iterator[Finding]:
 
 def node_claims(nodes: Iterable[Located[Node]]) -> Iterator[tuple[str, Hashable, str]]:
     """Yield what each of ``nodes`` claims as its own: the code of a second claim to it, what it is, and the node."""
-    for code, claims in (
-        ("DuplicateMac", _macs),
-        ("PortTwice", _ports),
-        ("BmcTwice", _bmcs),
-        ("EndorsementTwice", _endorsements),
-        ("VlanClash", _airlocks),
-    ):
-        yield from ((code, claim.what, claim.by.name) for claim in claims(nodes))
+    for node in nodes:
+        name, spec = node.name, node.document.spec
+        for interface in spec.interfaces:
+            yield "DuplicateMac", interface.mac, name
+            yield "PortTwice", _port(interface), name
+        yield "BmcTwice", _bmc(spec.bmc), name
+        yield "EndorsementTwice", spec.tpm.endorsement, name
+        yield "VlanClash", (spec.zone, spec.airlock.vlan), name
+
+
+def _port(interface: Interface) -> Hashable:
+    return interface.switch, interface.port
+
+
+def _bmc(bmc: Bmc) -> Hashable:
+    return bmc.address.lower(), bmc.port
 
 
 def _second_claims(claims: Iterable[_Claim], *, code: str, hint: str) -> Iterator[Finding]:
@@ -79,8 +87,7 @@ def _ports(nodes: Iterable[Located[Node]]) -> Iterator[_Claim]:
     for node in nodes:
         for i, interface in enumerate(node.document.spec.interfaces):
             shown = f"port {interface.port} of switch {interface.switch}"
-            what = (interface.switch, interface.port)
-            yield _Claim(what=what, shown=shown, by=_any(node), location=("spec", "interfaces", i, "port"))
+            yield _Claim(what=_port(interface), shown=shown, by=_any(node), location=("spec", "interfaces", i, "port"))
 
 
 def _interfaces(nodes: Iterable[Located[Node]]) -> Iterator[_Claim]:
@@ -95,9 +102,7 @@ def _bmcs(nodes: Iterable[Located[Node]]) -> Iterator[_Claim]:
     for node in nodes:
         bmc = node.document.spec.bmc
         shown = f"BMC {bmc.address} port {bmc.port}"
-        yield _Claim(
-            what=(bmc.address.lower(), bmc.port), shown=shown, by=_any(node), location=("spec", "bmc", "address")
-        )
+        yield _Claim(what=_bmc(bmc), shown=shown, by=_any(node), location=("spec", "bmc", "address"))
 
 
 def _endorsements(nodes: Iterable[Located[Node]]) -> Iterator[_Claim]:

@@ -109,7 +109,7 @@ def advance_catalogue(found: Catalogue, changed: Changed) -> Catalogue | None:
         for name in old.keys() - new.keys():
             del kept[name]
         documents[kind] = {**kept, **new}
-    return Catalogue(documents=documents)
+    return Catalogue(documents=documents, index=found.index)
 
 
 def advance_desired(before: DesiredState, changed: Changed, *, found: Catalogue) -> DesiredState:

@@ -1,13 +1,13 @@
 """Which nodes could ever serve an enclave: by zone and labels, and by what its policy says of their firmware.
 
 Rules: a node could serve if nothing in the repository rules it out; whether it is free, rejected or well is not asked.
-Nodes are looked up by the labels that are selected by, so that the work does not grow with enclaves times nodes.
+Nodes are looked up by the labels that are selected by, so that the work does not grow with enclaves times nodes
+(``repo.node_index``).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from reconciler.model.facts import FactAssertion, is_fact_of
 from reconciler.model.families import Family, Overlay
@@ -18,40 +18,29 @@ from reconciler.repo.policies import policies_of
 
 
 class Serving:
-    """An index over the nodes of a catalogue, made once for all its enclaves."""
+    """Lookups among the nodes of a catalogue, for all its enclaves."""
 
     def __init__(self, found: Catalogue) -> None:
-        """Look at every node once."""
+        """Let the catalogue's index be about its nodes; what is looked up first makes that part of it."""
         self._found = found
         self._specs = policies_of(found)
         self._composed: dict[str, AppraisalPolicySpec] = {}
+        self._index = found.index
         selected = {key for one in found.all(Enclave).values() for key in one.document.spec.nodes.select}
-        by_zone: defaultdict[str, list[Located[Node]]] = defaultdict(list)
-        by_label: defaultdict[tuple[str, str, str], list[Located[Node]]] = defaultdict(list)
-        for node in found.all(Node).values():
-            document = node.document
-            zone = document.spec.zone
-            by_zone[zone].append(node)
-            if selected:
-                labels = document.metadata.labels
-                for key in selected:
-                    if key in labels:
-                        by_label[zone, key, labels[key]].append(node)
-        self._by_zone: Mapping[str, list[Located[Node]]] = by_zone
-        self._by_label: Mapping[tuple[str, str, str], list[Located[Node]]] = by_label
+        self._index.turn_to(found.all(Node), keys=selected)
 
     def zone_of(self, enclave: Located[Enclave]) -> str | None:
         """Return the zone of the enclave's network; None if that is not known."""
         network = self._found.all(Network).get(enclave.document.spec.networks[0])
         return network.document.spec.zone if network else None
 
-    def in_zone(self, zone: str) -> list[Located[Node]]:
+    def in_zone(self, zone: str) -> Collection[Located[Node]]:
         """Return every node of ``zone``."""
-        return self._by_zone.get(zone, [])
+        return self._index.in_zone(zone).values()
 
-    def with_label(self, zone: str, key: str, value: str) -> list[Located[Node]]:
+    def with_label(self, zone: str, key: str, value: str) -> Collection[Located[Node]]:
         """Return the nodes of ``zone`` with a label that an enclave selects by."""
-        return self._by_label.get((zone, key, value), [])
+        return self._index.with_label(zone, key, value).values()
 
     def matching(self, zone: str, select: Mapping[str, str]) -> Iterator[Located[Node]]:
         """Yield the nodes of ``zone`` with all labels of ``select``."""
