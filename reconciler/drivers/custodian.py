@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from reconciler.drivers.secret import Secret
 from reconciler.errors.taxonomy import InputError, TransientError, TrustError
@@ -41,7 +41,7 @@ class _StoredKey(Value):
     """One key: its current version, when that was made, and the payloads still kept (base64) by version."""
 
     current: int = Field(ge=1)
-    made_at: datetime | None = None
+    made_at: AwareDatetime | None = None
     payloads: dict[str, str] = Field(repr=False)
 
     def payload(self, version: int) -> Secret | None:
@@ -70,7 +70,7 @@ class AgeCustodian:
     def __init__(
         self, folder: Path, *, identity: Path, deadline_s: float = 5.0, now: Callable[[], datetime] | None = None
     ) -> None:
-        """Read the identity; the key file itself comes with the first key. ``now`` is the clock, the system's if None."""
+        """Read the identity; the key file itself comes with the first key. ``now`` is the system's clock if None."""
         self._file = folder / "keys.age"
         self._lock_file = folder / "lock"
         self._identity = _load_identity(identity)

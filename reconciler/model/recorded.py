@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from reconciler.model.base import Digest, HexDigest, Name, Pcr, Value
 from reconciler.model.observed import PowerState
@@ -45,4 +45,4 @@ class RecordedObservation(Value):
     ports: dict[Name, dict[Name, RecordedPort]]
     assignments: dict[Name, RecordedAssignment]
     key_versions: dict[Name, int]
-    key_made_at: dict[Name, datetime | None] = Field(default_factory=dict)
+    key_made_at: dict[Name, AwareDatetime | None] = Field(default_factory=dict)
