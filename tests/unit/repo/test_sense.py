@@ -15,7 +15,7 @@ from tests.support.mistakes import BLUE, N1, N2, NET, POLICY, TOP, Mistake, find
 
 GREEN = "tenants/blue/enclaves/green.yaml"
 IMAGE = "images/worker.yaml"
-KEY = "tenants/blue/keys/blue-overlay.yaml"
+KEY = "tenants/blue/keys/blue-disk.yaml"
 TENANT = "tenants/blue/tenant.yaml"
 A, B = "a" * 64, "b" * 64
 
@@ -206,7 +206,7 @@ LIMITS = [
     ),
     Mistake(
         "key rotated too often",
-        changed(KEY, "  type: overlay\n", "  type: overlay\n  rotation: 30m\n"),
+        changed(KEY, "  type: disk\n", "  type: disk\n  rotation: 30m\n"),
         f"{KEY}:6:13",
         "OutOfRange",
         "spec.rotation is 30m; the least is 1h",
