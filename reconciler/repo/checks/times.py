@@ -41,3 +41,11 @@ def check_times(found: Catalogue) -> Iterator[Finding]:
             message = f"spec.rotation is {format_duration(rotation)}; the least is {format_duration(LEAST_ROTATION)}"
             hint = "every member receives every version; 30d is usual"
             yield key.find("spec", "rotation", code="OutOfRange", message=message, hint=hint)
+            continue
+        for enclave in found.all(Enclave).values():
+            reattest = enclave.document.spec.reattest
+            if rotation is not None and key.name in enclave.document.spec.keys and rotation < reattest:
+                message = f"spec.rotation is {format_duration(rotation)}; members of {enclave.name} prove themselves"
+                message += f" every {format_duration(reattest)} only"
+                hint = f"a new version comes with a proof: rotate at most that often, or see {enclave.place('spec')}"
+                yield key.find("spec", "rotation", code="OutOfRange", message=message, hint=hint)

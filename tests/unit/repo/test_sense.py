@@ -213,6 +213,17 @@ LIMITS = [
         "30d is usual",
     ),
     Mistake(
+        "key rotated more often than members prove themselves",
+        {
+            **changed(KEY, "  type: disk\n", "  type: disk\n  rotation: 1h\n"),
+            BLUE: changed(BLUE, "  image", "  reattest: 2h\n  image")[BLUE],
+        },
+        f"{KEY}:6:13",
+        "OutOfRange",
+        "members of blue prove themselves every 2h only",
+        "a new version comes with a proof",
+    ),
+    Mistake(
         "windows apart",
         windows(("mon, tue", "22:00", "2h"), ("sat", "22:00", "2h")),
         f"{BLUE}:10:16",
