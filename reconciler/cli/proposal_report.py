@@ -56,7 +56,7 @@ def headline(proposal: Proposal) -> str:
     counts = {turn: sum(found.turn is turn for found in change.new.nodes.values()) for turn in Turn}
     parts = [f"{_nodes(n)} {_verb(turn, n)}" for turn, n in counts.items() if n]
     parts += [
-        f"key {key.key} is rotated, because {_names(key.knew) or 'a former node'} knew it"
+        f"key {key.key} is rotated, because {key.aged or _who_knew(key)}"
         for key in change.new.keys.values()
         if key.past is not None
     ]
@@ -129,9 +129,13 @@ _KEY_COLUMNS = ("key", "what", "knew it", "shut out", "gets it")
 def _key_rows(turns: Turns) -> tuple[tuple[str, ...], ...]:
     rows = []
     for key in _keys(turns):
-        out = set(key.knew) - set(key.gets) if key.past is not None else ()
+        out = set(key.knew) - set(key.gets) if key.past is not None and not key.aged else ()
         rows.append((key.key, _key_what(key), *(_names(names) or "-" for names in (key.knew, out, key.gets))))
     return tuple(rows)
+
+
+def _who_knew(key: KeyTurn) -> str:
+    return f"{_names(key.knew) or 'a former node'} knew it"
 
 
 def _keys(turns: Turns) -> list[KeyTurn]:

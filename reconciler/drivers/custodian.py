@@ -3,7 +3,8 @@
 Rules: the file is encrypted to one identity, whose own file only its owner may read; it
 is replaced whole (written aside, synced, renamed), under a lock file, so that a crash
 leaves the old or the new one; of each key the two newest payloads are kept, and the
-version number never falls. Payloads leave wrapped to a recipient, or as a receipt.
+version number never falls. With the current version stands when it was made; a file of an
+earlier release does not say, and nothing is made up for it. Payloads leave wrapped to a recipient, or as a receipt.
 Not checked: who asks. That only a proven node is a recipient is held by ``keys``.
 """
 
@@ -14,12 +15,13 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from reconciler.drivers.secret import Secret
 from reconciler.errors.taxonomy import InputError, TransientError, TrustError
@@ -36,9 +38,10 @@ _OTHERS = 0o077
 
 
 class _StoredKey(Value):
-    """One key: its current version, and the payloads still kept (base64) by version."""
+    """One key: its current version, when that was made, and the payloads still kept (base64) by version."""
 
     current: int = Field(ge=1)
+    made_at: AwareDatetime | None = None
     payloads: dict[str, str] = Field(repr=False)
 
     def payload(self, version: int) -> Secret | None:
@@ -46,11 +49,12 @@ class _StoredKey(Value):
         kept = self.payloads.get(str(version))
         return None if kept is None else Secret(base64.b64decode(kept))
 
-    def next(self, version: int) -> _StoredKey:
-        """Return this key with a fresh payload as ``version``."""
+    def next(self, version: int, *, now: datetime) -> _StoredKey:
+        """Return this key with a fresh payload as ``version``, made ``now``."""
         fresh = base64.b64encode(secrets.token_bytes(_PAYLOAD_BYTES)).decode()
         kept = sorted(self.payloads, key=int)[1 - _KEPT_VERSIONS :]
-        return _StoredKey(current=version, payloads={**{v: self.payloads[v] for v in kept}, str(version): fresh})
+        payloads = {**{v: self.payloads[v] for v in kept}, str(version): fresh}
+        return _StoredKey(current=version, made_at=now, payloads=payloads)
 
 
 class _Store(Value):
@@ -63,17 +67,25 @@ class _Store(Value):
 class AgeCustodian:
     """Keys in ``folder``/keys.age; the adapter of ``ports.custody.Custodian``."""
 
-    def __init__(self, folder: Path, *, identity: Path, deadline_s: float = 5.0) -> None:
-        """Read the identity; the key file itself comes with the first key."""
+    def __init__(
+        self, folder: Path, *, identity: Path, deadline_s: float = 5.0, now: Callable[[], datetime] | None = None
+    ) -> None:
+        """Read the identity; the key file itself comes with the first key. ``now`` is the system's clock if None."""
         self._file = folder / "keys.age"
         self._lock_file = folder / "lock"
         self._identity = _load_identity(identity)
         self._deadline_s = deadline_s
+        self._now = now or _utc_now
 
     def versions(self, names: Collection[str]) -> Mapping[str, int]:
         """Return the current version of each key that exists."""
         store = self._read()
         return {name: store.keys[name].current for name in names if name in store.keys}
+
+    def made_at(self, names: Collection[str]) -> Mapping[str, datetime | None]:
+        """Return when the current version of each key was made; None for one that an earlier release made."""
+        store = self._read()
+        return {name: store.keys[name].made_at for name in names if name in store.keys}
 
     def ensure(self, name: str) -> int:
         """Create version 1 of ``name`` if there is none, and return the current version."""
@@ -118,7 +130,7 @@ class AgeCustodian:
             current = key.current if key else 0
             if current > past:
                 return current
-            fresh = (key or _StoredKey(current=1, payloads={})).next(past + 1)
+            fresh = (key or _StoredKey(current=1, payloads={})).next(past + 1, now=self._now())
             self._write(_Store(keys={**store.keys, name: fresh}))
             return fresh.current
 
@@ -188,6 +200,10 @@ class AgeCustodian:
 
     def _away(self, error: OSError) -> TransientError:
         return TransientError("keystore", f"cannot be used: {error.strerror}", reason="KeystoreAway")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def create_identity(path: Path) -> None:

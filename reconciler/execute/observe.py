@@ -57,13 +57,15 @@ def observe(  # noqa: PLR0913  # two of the six only save work
         for port, state in states.items()
         if (switch, port) not in used
     }
+    versions = _versions(site, desired, nodes)
     return ObservedState(
         observed_at=now,
         listening_since=site.desk.listening_since(),
         nodes=nodes,
         spare_ports=before.spare_ports if before and before.spare_ports == spare else spare,
         former={name: head for name, head in heads.items() if name not in desired.nodes},
-        key_versions=_versions(site, desired, nodes),
+        key_versions=versions,
+        key_made_at=_made_at(site, desired, versions),
     )
 
 
@@ -98,5 +100,18 @@ def _versions(site: Site, desired: DesiredState, nodes: Mapping[str, NodeObserva
     known = {key for seen in nodes.values() if seen.head for key in seen.head.keys}
     try:
         return site.custodian.versions(sorted(known | set(desired.keys)))
+    except (TransientError, TrustError):
+        return {}
+
+
+def _made_at(site: Site, desired: DesiredState, versions: Mapping[str, int]) -> Mapping[str, datetime | None]:
+    """Return when the declared keys were made.
+
+    They are asked for after the versions: if a key is rotated in between, it seems younger than it is, and nothing is
+    done about a version that is no longer the current one.
+    """
+    names = sorted(desired.keys.keys() & versions.keys())
+    try:
+        return site.custodian.made_at(names) if names else {}
     except (TransientError, TrustError):
         return {}

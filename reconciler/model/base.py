@@ -39,8 +39,8 @@ Pcr = Annotated[int, Field(ge=0, le=23)]
 PathPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._*][A-Za-z0-9._*/-]{0,255}$")]
 """A repository path, with ``*`` within a segment and ``**`` across segments."""
 
-_DURATION = re.compile(r"^([1-9][0-9]{0,5})(s|m|h)$")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+_DURATION = re.compile(r"^([1-9][0-9]{0,5})(s|m|h|d)$")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _parse_duration(value: object) -> object:
@@ -48,14 +48,14 @@ def _parse_duration(value: object) -> object:
         return value
     match = _DURATION.match(value)
     if match is None:
-        raise ValueError("a duration is a whole number and one of s, m, h: 30s, 5m, 2h")
+        raise ValueError("a duration is a whole number and one of s, m, h, d: 30s, 5m, 2h, 30d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def format_duration(value: timedelta) -> str:
     """Return ``value`` in the form that the repository uses, in the largest whole unit."""
     seconds = int(value.total_seconds())
-    for unit, size in (("h", 3600), ("m", 60)):
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
@@ -73,7 +73,7 @@ Duration = Annotated[
     AfterValidator(_positive),
     PlainSerializer(format_duration, return_type=str),
 ]
-"""A length of time, written as ``30s``, ``5m`` or ``2h``."""
+"""A length of time, written as ``30s``, ``5m``, ``2h`` or ``30d``."""
 
 
 def _parse_decimal(value: object) -> object:

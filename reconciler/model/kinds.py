@@ -337,6 +337,8 @@ class KeySpec(Value):
     """What the key is for."""
     custodian: Literal["local"] = "local"
     """Who keeps it."""
+    rotation: Duration | None = None
+    """A version that is older than this is replaced by a new one; without it, age alone replaces none."""
 
 
 class Key(Document):

@@ -124,7 +124,8 @@ class ObservedState:
 
     ``nodes`` has every node of the inventory, ``spare_ports`` every port of ours (switch, port) that no node uses,
     ``former`` the heads of nodes that have left the inventory. ``key_versions`` are the custodian's current versions by
-    key name (no entry: no such key yet, or its custodian did not answer). ``listening_since`` is when the attestation
+    key name (no entry: no such key yet, or its custodian did not answer), and ``key_made_at`` says when those were made
+    (None: its custodian does not know; no entry: it did not say). ``listening_since`` is when the attestation
     service began to listen without a break, None while it does not: only silence that somebody listened to counts
     against a node.
     """
@@ -135,3 +136,4 @@ class ObservedState:
     spare_ports: Mapping[tuple[str, str], PortState] = field(default_factory=dict)
     former: Mapping[str, Head] = field(default_factory=dict)
     key_versions: Mapping[str, int] = field(default_factory=dict)
+    key_made_at: Mapping[str, datetime | None] = field(default_factory=dict)

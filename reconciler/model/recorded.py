@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from reconciler.model.base import Digest, HexDigest, Name, Pcr, Value
 from reconciler.model.observed import PowerState
@@ -33,7 +33,7 @@ class RecordedObservation(Value):
     """What the reconciler saw at ``observed_at``, under the desired state at ``commit``.
 
     ``fingerprint`` is the plan's, over the same observation. ``power`` and ``assignments`` are by node, ``ports`` by
-    switch and port, ``key_versions`` by key.
+    switch and port, ``key_versions`` and ``key_made_at`` by key.
     """
 
     version: Literal[1] = 1
@@ -45,3 +45,4 @@ class RecordedObservation(Value):
     ports: dict[Name, dict[Name, RecordedPort]]
     assignments: dict[Name, RecordedAssignment]
     key_versions: dict[Name, int]
+    key_made_at: dict[Name, AwareDatetime | None] = Field(default_factory=dict)

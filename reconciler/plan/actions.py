@@ -184,11 +184,12 @@ class Confirm(Action):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotateKey(Action):
-    """Make a new version of a key that somebody knows who should not any more."""
+    """Make a new version of a key: somebody knows it who should not any more, or it ``is_aged``, and nothing else."""
 
     verb: ClassVar[str] = "rotate-key"
     estimate_s: ClassVar[float] = 0.05
     past: int
+    is_aged: bool = False
 
     @property
     def locks(self) -> frozenset[str]:

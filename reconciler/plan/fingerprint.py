@@ -4,7 +4,8 @@
    a fresh proof of the same boot moves nothing, so sessions, evidence, and times and clocks of a record are left out.
 2. Every node has a digest of its own, over canonical JSON; the digests are hashed in order of the nodes' names, with
    the other facts after them.
-3. The time of observation is no fact. Since when somebody listens is none either.
+3. The time of observation is no fact. Since when somebody listens is none either, nor when a key was made: a new
+   version has a number of its own.
 
 ``Fingerprints`` keeps the digests of nodes that are seen as before, by identity.
 """

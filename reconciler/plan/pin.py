@@ -25,7 +25,7 @@ from reconciler.plan.actions import Action
 from reconciler.plan.plan import Plan
 
 _UPKEEP = frozenset({"ask-again", "attest", "record-evidence", "release-keys", "confirm"})
-_NOT_CONTENT = frozenset({"why", "after", "follows", "accepted", "rejected", "causes"})
+_NOT_CONTENT = frozenset({"why", "after", "follows", "accepted", "rejected", "causes", "is_aged"})
 _COMMIT = TypeAdapter(Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")])
 _FINGERPRINT = TypeAdapter(HexDigest)
 _DIGEST = TypeAdapter(Digest)

@@ -12,6 +12,7 @@ from reconciler.model.desired import DesiredState
 from reconciler.model.observed import ObservedState
 from reconciler.model.phase import Phase
 from reconciler.plan.actions import Action, PowerOff, RecordEvidence, ReleaseKeys, ReturnToPool, RotateKey
+from reconciler.plan.aging import aging, with_aged
 from reconciler.plan.assign import Assignments
 from reconciler.plan.course import Course, Expel, Join, Prove, Rest, Secure, Serve, decide
 from reconciler.plan.drift import drift_of
@@ -61,9 +62,10 @@ def plan(
     guarded = hold(decided, scenes=astir, desired=desired, now=now)
     scenes, courses = guarded.scenes, guarded.courses
     rotations = _rotations(scenes, courses, observed, resting=memory.resting.keys)
-    versions = dict(observed.key_versions) | {name: past + 1 for name, past in rotations.items()}
+    old = aging(desired, observed=observed, now=now, anyway=rotations)
+    versions = dict(observed.key_versions) | {name: past + 1 for name, past in (rotations | old.past).items()}
     actions = [action for name, s in scenes.items() for action in steps_for(s, courses[name], versions=versions)]
-    actions = _bind(actions, rotations, scenes, courses, resting=memory.resting.keys)
+    actions = with_aged(_bind(actions, rotations, scenes, courses, resting=memory.resting.keys), old)
     made = Plan(
         commit=desired.commit,
         observation=memory.fingerprint(observed),
@@ -72,7 +74,7 @@ def plan(
         drift=_drift(scenes, memory),
         problems=(*_enclave_problems(assignments), *_node_problems(courses, memory)),
         preemptions=assignments.preemptions,
-        held=guarded.held,
+        held=(*guarded.held, *old.held),
     )
     memory.end()
     return made

@@ -48,6 +48,7 @@ def record_of(observed: ObservedState, *, desired: DesiredState) -> RecordedObse
         ports=ports,
         assignments={n: _served(seen.assignment) for n, seen in observed.nodes.items() if seen.assignment},
         key_versions=dict(observed.key_versions),
+        key_made_at=dict(observed.key_made_at),
     )
 
 
@@ -106,6 +107,7 @@ def observed_from(recorded: RecordedObservation, *, desired: DesiredState, heads
         },
         former={name: head for name, head in heads.items() if name not in desired.nodes},
         key_versions={key: version for key, version in recorded.key_versions.items() if key in known},
+        key_made_at={key: made for key, made in recorded.key_made_at.items() if key in known},
     )
 
 

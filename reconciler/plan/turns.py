@@ -51,12 +51,16 @@ class NodeTurn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyTurn:
-    """What becomes of one key: rotated past version ``past`` (None: it is only given out), who knew it, who gets it."""
+    """What becomes of one key: rotated past version ``past`` (None: it is only given out), who knew it, who gets it.
+
+    ``aged`` says how old it is, if that is why it is rotated: nobody is shut out.
+    """
 
     key: str
     past: int | None
     knew: tuple[str, ...]
     gets: tuple[str, ...]
+    aged: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,13 +139,16 @@ def _keys(plan: Plan, observed: ObservedState) -> dict[str, KeyTurn]:
         if isinstance(action, ReleaseKeys):
             for key in action.keys:
                 gets.setdefault(key, []).append(action.subject)
-    past = {action.subject: action.past for action in plan.actions if isinstance(action, RotateKey)}
+    rotations = [action for action in plan.actions if isinstance(action, RotateKey)]
+    past = {action.subject: action.past for action in rotations}
+    aged = {action.subject: action.why for action in rotations if action.is_aged}
     return {
         key: KeyTurn(
             key=key,
             past=past.get(key),
             knew=tuple(sorted(name for name, keys in knowing.items() if key in keys)),
             gets=tuple(sorted(gets.get(key, ()))),
+            aged=aged.get(key, ""),
         )
         for key in sorted(past.keys() | gets.keys())
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Protocol
 
 
@@ -14,6 +15,13 @@ class Custodian(Protocol):
 
     def versions(self, names: Collection[str]) -> Mapping[str, int]:
         """Return the current version of each key that exists; a key that does not exist yet has no entry."""
+        ...
+
+    def made_at(self, names: Collection[str]) -> Mapping[str, datetime | None]:
+        """Return when the current version of each key was made, in UTC; None if that is not known.
+
+        A version that ``ensure`` or ``rotate`` makes has a known time. A key that does not exist yet has no entry.
+        """
         ...
 
     def ensure(self, name: str) -> int:

@@ -23,7 +23,7 @@ class Words(NamedTuple):
 MAC = r"^([0-9a-f]{2}:){5}[0-9a-f]{2}$"
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 HEX_DIGEST = r"^[0-9a-f]{64}$"
-_TIMES = "30s, 5m, 2h"
+_TIMES = "30s, 5m, 2h, 30d"
 
 PATTERNS: Mapping[str, Words] = {
     NAME_PATTERN: Words("a name", "use lower-case letters, digits and inner dashes, at most 63", ""),
@@ -41,7 +41,9 @@ PATTERNS: Mapping[str, Words] = {
         "the number of a firmware PCR that may be waived", 'quote a number from 0 to 7, not 4: "1"', "1"
     ),
     r"^[a-z0-9]{1,15}$": Words("an interface name", "use at most 15 lower-case letters and digits", "eno1"),
-    r"^([1-9][0-9]{0,5})(s|m|h)$": Words("a duration", f"write a whole number and one of s, m, h: {_TIMES}", "30s"),
+    r"^([1-9][0-9]{0,5})(s|m|h|d)$": Words(
+        "a duration", f"write a whole number and one of s, m, h, d: {_TIMES}", "30s"
+    ),
     r"^([01][0-9]|2[0-3]):[0-5][0-9]$": Words(
         "a time of day", "write hours and minutes in UTC, both with two digits: 02:30", "22:00"
     ),

@@ -162,7 +162,7 @@ def _type_hint(raw: RawDocument, location: Location, *, wanted: str) -> str:
     if wanted == "a whole number" and isinstance(value, str) and value.isdecimal():
         return f"write it without quotes: {cut(value)}"
     if wanted == "a duration":
-        return "write a whole number and one of s, m, h: 30s, 5m, 2h"
+        return "write a whole number and one of s, m, h, d: 30s, 5m, 2h, 30d"
     if wanted == "a list" and isinstance(value, str):
         return f"write it in brackets: [{cut(value)}]"
     if wanted == "true or false" and isinstance(value, str):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
 import pyrage
 import pytest
 
@@ -81,3 +84,34 @@ def test_keys_outlive_the_process(custodians: CustodyBench, identity: pyrage.x25
     reopened = custodians.again()
     assert reopened.versions(["disk"]) == {"disk": 2}
     assert unwrap(reopened.wrap("disk", version=2, recipient=recipient), identity) == before
+
+
+def test_each_version_has_the_time_when_it_was_made(custodians: CustodyBench) -> None:
+    custodian = custodians.custodian
+    assert custodian.made_at(["disk"]) == {}
+    start = custodians.now()
+    custodian.ensure("disk")
+    custodian.ensure("other")
+    first = custodian.made_at(["disk", "other", "never"])
+    assert first.keys() == {"disk", "other"}
+    custodian.rotate("disk", past=1)
+    second = custodian.made_at(["disk", "other"])
+    end = custodians.now()
+    assert start <= _time(first, "disk") <= _time(second, "disk") <= end
+    assert second["other"] == first["other"]
+
+
+def test_a_time_stands_until_there_is_a_new_version(custodians: CustodyBench) -> None:
+    custodians.custodian.ensure("disk")
+    made = custodians.custodian.made_at(["disk"])
+    custodians.custodian.ensure("disk")
+    custodians.custodian.rotate("disk", past=0)
+    assert custodians.custodian.made_at(["disk"]) == made
+    assert custodians.again().made_at(["disk"]) == made
+
+
+def _time(times: Mapping[str, datetime | None], name: str) -> datetime:
+    made = times[name]
+    assert made is not None
+    assert made.utcoffset() == timedelta(0)
+    return made

@@ -79,10 +79,11 @@ class DeskBench:
 
 @dataclass(kw_only=True)
 class CustodyBench:
-    """An empty custodian; ``again`` opens the same store anew, as after a crash."""
+    """An empty custodian and its clock; ``again`` opens the same store anew, as after a crash."""
 
     custodian: Custodian
     again: Callable[[], Custodian]
+    now: Callable[[], datetime]
 
 
 @dataclass(kw_only=True)
@@ -282,8 +283,9 @@ def spool_caller(front: SpoolFront, node: str = "n1") -> Caller:
 @contextmanager
 def simulated_custody() -> Iterator[CustodyBench]:
     """Give the custodian of the simulated world."""
-    custodian = SimulatedCustodian(line=Line())
-    yield CustodyBench(custodian=custodian, again=lambda: custodian)
+    line = Line()
+    custodian = SimulatedCustodian(line=line)
+    yield CustodyBench(custodian=custodian, again=lambda: custodian, now=line.clock.now)
 
 
 @contextmanager
@@ -296,7 +298,7 @@ def age_custody() -> Iterator[CustodyBench]:
         def opened() -> AgeCustodian:
             return AgeCustodian(folder, identity=folder / "identity", deadline_s=DEADLINE_S)
 
-        yield CustodyBench(custodian=opened(), again=opened)
+        yield CustodyBench(custodian=opened(), again=opened, now=utc_now)
 
 
 def unwrap(wrapped: bytes, identity: pyrage.x25519.Identity) -> bytes:

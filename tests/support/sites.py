@@ -77,11 +77,12 @@ def site(
     measured: str = "",
     freeze: str | None = None,
     maintenance: Sequence[dict[str, Any]] = (),
+    rotation: str | None = None,
 ) -> DesiredState:
     """Return the desired state with that inventory and those enclaves, as commit number ``revision``.
 
     ``measured`` changes what every image measures (another build of the same name). ``freeze`` is a freeze's reason,
-    ``maintenance`` the repository's windows.
+    ``maintenance`` the repository's windows, ``rotation`` how old any key may be.
     """
     shapes = [NodeShape()] * nodes if isinstance(nodes, int) else list(nodes)
     names = [f"n{index}" for index in range(1, len(shapes) + 1)]
@@ -103,7 +104,8 @@ def site(
         enclaves={shape.name: _enclave(shape) for shape in enclaves},
         owners={shape.name: "acme" for shape in enclaves},
         keys={
-            key: _parse(Key, key, {"type": "disk"}) for key in sorted({key for shape in enclaves for key in shape.keys})
+            key: _parse(Key, key, {"type": "disk", "rotation": rotation})
+            for key in sorted({key for shape in enclaves for key in shape.keys})
         },
         ek_roots=SoftTpm("n1").ek_roots,
         ek_intermediates=(),

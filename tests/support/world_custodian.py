@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 
 import pyrage
 
@@ -13,11 +14,12 @@ from tests.support.world_line import FaultKind, Line
 
 
 class SimulatedCustodian:
-    """A store of versioned secrets (``ports.custody.Custodian``). ``current`` is the truth."""
+    """A store of versioned secrets (``ports.custody.Custodian``). ``current`` and ``made`` are the truth."""
 
     def __init__(self, *, line: Line, seed: str = "custodian") -> None:
         """Start empty."""
         self.current: dict[str, int] = {}
+        self.made: dict[str, datetime | None] = {}
         self.on_wrapped: Callable[[str, int, str], None] = lambda _name, _version, _recipient: None
         self._line = line
         self._seed = seed
@@ -28,20 +30,26 @@ class SimulatedCustodian:
             return {}
         return {name: self.current[name] for name in names if name in self.current}
 
+    def made_at(self, names: Collection[str]) -> Mapping[str, datetime | None]:
+        """Return when the current version of each key was made."""
+        if self._line.read("custodian", "made_at") is FaultKind.UNKNOWN:
+            return {}
+        return {name: self.made[name] for name in names if name in self.current}
+
     def ensure(self, name: str) -> int:
         """Create version 1 if there is none; return the current version."""
         if name in self.current:
             self._line.read("custodian", "ensure")
             return self.current[name]
         with self._line.write("custodian", "ensure", subject=name):
-            self.current[name] = 1
+            self._make(name, 1)
         return 1
 
     def rotate(self, name: str, *, past: int) -> int:
         """Make a new version if the current one is not newer than ``past``."""
         with self._line.write("custodian", "rotate", subject=name, detail=f"past {past}"):
             if self.current.get(name, 0) <= past:
-                self.current[name] = past + 1
+                self._make(name, past + 1)
             return self.current[name]
 
     def wrap(self, name: str, *, version: int, recipient: str) -> bytes:
@@ -59,6 +67,10 @@ class SimulatedCustodian:
     def payload(self, name: str, *, version: int) -> bytes:
         """Return a payload; for the world and its tests only."""
         return self._payload(name, version=version)
+
+    def _make(self, name: str, version: int) -> None:
+        self.current[name] = version
+        self.made[name] = self._line.clock.now()
 
     def _payload(self, name: str, *, version: int) -> bytes:
         if not 1 <= version <= self.current.get(name, 0):

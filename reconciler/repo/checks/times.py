@@ -1,7 +1,8 @@
 """Times that are too short for what has to happen in them.
 
 Source for the limits: a quote of a hardware TPM takes up to a second, and the answer travels through a queue; the
-fastest firmware needs several seconds.
+fastest firmware needs several seconds. Of a key the two newest versions are kept, and members learn of a new one with
+their next proof.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from datetime import timedelta
 
 from reconciler.errors.taxonomy import Finding
 from reconciler.model.base import format_duration
-from reconciler.model.kinds import Enclave, Repository
+from reconciler.model.kinds import Enclave, Key, Repository
 from reconciler.repo.catalogue import Catalogue
 
 LEAST_REATTEST = timedelta(seconds=5)
 LEAST_DEADLINE = timedelta(seconds=10)
+LEAST_ROTATION = timedelta(hours=1)
 
 
 def check_times(found: Catalogue) -> Iterator[Finding]:
@@ -33,3 +35,17 @@ def check_times(found: Catalogue) -> Iterator[Finding]:
             message = f"spec.reattest is {format_duration(value)}; the least is {format_duration(LEAST_REATTEST)}"
             hint = "a TPM takes up to a second for a quote; 30s is usual"
             yield enclave.find("spec", "reattest", code="OutOfRange", message=message, hint=hint)
+    for key in found.all(Key).values():
+        rotation = key.document.spec.rotation
+        if rotation is not None and rotation < LEAST_ROTATION:
+            message = f"spec.rotation is {format_duration(rotation)}; the least is {format_duration(LEAST_ROTATION)}"
+            hint = "every member receives every version; 30d is usual"
+            yield key.find("spec", "rotation", code="OutOfRange", message=message, hint=hint)
+            continue
+        for enclave in found.all(Enclave).values():
+            reattest = enclave.document.spec.reattest
+            if rotation is not None and key.name in enclave.document.spec.keys and rotation < reattest:
+                message = f"spec.rotation is {format_duration(rotation)}; members of {enclave.name} prove themselves"
+                message += f" every {format_duration(reattest)} only"
+                hint = f"a new version comes with a proof: rotate at most that often, or see {enclave.place('spec')}"
+                yield key.find("spec", "rotation", code="OutOfRange", message=message, hint=hint)

@@ -319,3 +319,13 @@ def test_without_a_record_the_plan_of_what_is_in_force_needs_a_look(tmp_path: Pa
     told = _plan(estate(tmp_path, desired=BASE))
     assert told.code == 2
     assert "observation: none is recorded in this clone" in told.err
+
+
+def test_a_key_that_is_too_old_by_the_change_is_told_with_its_age(settled: Estate) -> None:
+    settled.become("feature", site(nodes=5, enclaves=[BLUE, GREEN], rotation="30d"))
+    assert headline(_proposal(settled)) == "Nothing changes on the hardware."
+    found = _proposal(settled, later=timedelta(days=31))
+    old = "because it is 31 days old; its rotation is 30 days"
+    assert headline(found) == f"Key common is rotated, {old}; key disk is rotated, {old}."
+    rows = [line for line in to_markdown(report_of(found)).splitlines() if line.startswith("| common")]
+    assert [cell.strip() for cell in rows[0].strip("|").split("|")][3] == "-", "nobody is shut out"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyrage
@@ -92,6 +93,36 @@ def test_content_that_is_no_store_is_refused_without_quoting_it(
         custodian.versions(["disk"])
     assert caught.value.__cause__ is None
     assert "secret" not in str(caught.value)
+
+
+def _written_by_an_earlier_release(folder: Path, identity: Path, *, made_at: str = "") -> None:
+    own = pyrage.x25519.Identity.from_str(identity.read_text().strip()).to_public()
+    content = f'{{"format": 1, "keys": {{"disk": {{"current": 4, {made_at} "payloads": {{"4": "AAAA"}}}}}}}}'
+    (folder / "keys.age").write_bytes(pyrage.encrypt(content.encode(), [own]))
+
+
+def test_a_version_of_an_earlier_release_has_no_time_and_the_next_one_has(
+    custodian: AgeCustodian, folder: Path, identity: Path
+) -> None:
+    _written_by_an_earlier_release(folder, identity)
+    assert custodian.versions(["disk"]) == {"disk": 4}
+    assert custodian.made_at(["disk"]) == {"disk": None}
+    custodian.ensure("other")
+    assert custodian.made_at(["disk"]) == {"disk": None}, "nothing is made up"
+    custodian.rotate("disk", past=4)
+    assert custodian.made_at(["disk"])["disk"] is not None
+
+
+def test_the_time_of_a_version_is_that_of_the_clock(folder: Path, identity: Path) -> None:
+    noon = datetime(2026, 3, 3, 12, tzinfo=UTC)
+    AgeCustodian(folder, identity=identity, now=lambda: noon).ensure("disk")
+    assert AgeCustodian(folder, identity=identity).made_at(["disk"]) == {"disk": noon}
+
+
+def test_a_time_without_a_zone_is_refused(custodian: AgeCustodian, folder: Path, identity: Path) -> None:
+    _written_by_an_earlier_release(folder, identity, made_at='"madeAt": "2026-03-03T12:00:00",')
+    with pytest.raises(TrustError):
+        custodian.made_at(["disk"])
 
 
 def test_half_written_successor_of_a_crash_is_ignored(custodian: AgeCustodian, folder: Path) -> None:

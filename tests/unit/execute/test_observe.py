@@ -37,6 +37,7 @@ def test_everything_that_is_named_is_observed(workers: int) -> None:
     assert seen.nodes["n2"].head is None
     assert set(seen.spare_ports) == {("tor-1", "swp2"), ("tor-1", "swp4"), ("tor-1", "swp5")}
     assert seen.key_versions == {"common": 1}
+    assert seen.key_made_at == {"common": runner.world.custodian.made["common"]}
     assert seen.listening_since is not None
 
 
@@ -60,6 +61,15 @@ def test_a_custodian_that_does_not_answer_leaves_every_version_unknown(kind: Fau
     world = at_stage(Stage.MEMBER).world
     world.line.faults.append(Fault(device="custodian", kind=kind, times=FOREVER))
     assert _observe(world).key_versions == {}
+    assert _observe(world).key_made_at == {}
+
+
+@pytest.mark.parametrize("kind", [FaultKind.TRANSIENT, FaultKind.REFUSED, FaultKind.UNKNOWN])
+def test_a_custodian_that_does_not_say_how_old_its_keys_are_leaves_that_open(kind: FaultKind) -> None:
+    world = at_stage(Stage.MEMBER).world
+    world.line.faults.append(Fault(device="custodian", operation="made_at", kind=kind, times=FOREVER))
+    seen = _observe(world)
+    assert (seen.key_versions, seen.key_made_at) == ({"common": 1}, {})
 
 
 @pytest.mark.parametrize("device", ["boot", "desk", "ledger"])
@@ -80,6 +90,7 @@ def test_who_left_the_inventory_is_remembered_with_its_keys() -> None:
 def test_keys_that_are_no_longer_declared_are_asked_about_while_somebody_knows_them() -> None:
     seen = _observe(at_stage(Stage.MEMBER).world, desired=site(nodes=2))
     assert seen.key_versions == {"common": 1}
+    assert seen.key_made_at == {}, "no rotation is declared for them"
 
 
 def test_what_is_seen_as_before_is_the_same_object_and_everything_else_is_new() -> None:

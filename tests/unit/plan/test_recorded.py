@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,7 +18,7 @@ from reconciler.plan.fingerprint import fingerprint
 from reconciler.plan.planner import plan
 from reconciler.plan.recorded import moved_since, never_seen, observed_from, parse_recorded, record_of
 from tests.support.sites import EnclaveShape, NodeShape, site
-from tests.support.stages import Stage, at_stage
+from tests.support.stages import BLUE, Stage, at_stage
 from tests.support.world import TRUNK
 from tests.support.world_switch import access
 
@@ -41,9 +42,21 @@ def test_what_comes_back_has_the_same_fingerprint_and_no_sessions(stage: Stage) 
     assert fingerprint(back) == fingerprint(draft.observed) == _recorded(draft).fingerprint
     assert back.spare_ports == draft.observed.spare_ports
     assert back.key_versions == draft.observed.key_versions
+    assert back.key_made_at == draft.observed.key_made_at
     assert back.listening_since is None
     for name, seen in back.nodes.items():
         assert seen == replace(draft.observed.nodes[name], session=None)
+
+
+def test_a_record_without_the_times_of_keys_is_read_and_says_nothing_of_them() -> None:
+    draft = at_stage(Stage.MEMBER, desired=site(nodes=2, enclaves=[BLUE], rotation="1h")).draft()
+    document = json.loads(canonical_value(record_of(draft.observed, desired=draft.desired)))
+    assert document.pop("keyMadeAt").keys() == {"common"}
+    back = observed_from(parse_recorded(json.dumps(document).encode()), desired=draft.desired, heads=_heads(draft))
+    assert (back.key_versions, back.key_made_at) == ({"common": 1}, {})
+    later = back.observed_at + timedelta(days=30)
+    assert plan(draft.desired, observed=back, verdicts={}, now=later).is_empty()
+    assert fingerprint(back) == fingerprint(draft.observed), "when a key was made is no fact that a plan is pinned by"
 
 
 def test_nothing_of_a_session_is_recorded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -62,6 +63,16 @@ def test_a_member_leaves_and_its_key_is_rotated() -> None:
     assert (turn.vlan_before, turn.vlan_after, turn.reboots) == ("200", 999, False)
     key = found.keys["common"]
     assert (key.past, key.knew, key.gets) == (1, ("n1",), ())
+
+
+def test_a_key_that_is_old_is_rotated_and_shuts_nobody_out() -> None:
+    desired = site(nodes=2, enclaves=[BLUE], rotation="30d")
+    draft = at_stage(Stage.MEMBER, desired=desired).draft()
+    old = replace(draft.observed, key_made_at={"common": draft.observed.observed_at - timedelta(days=31)})
+    made = plan(desired, observed=old, verdicts={}, now=old.observed_at)
+    key = turns_of(made, desired=desired, observed=old).keys["common"]
+    assert (key.past, key.knew, key.gets) == (1, ("n1",), ("n1",))
+    assert key.aged == "it is 31 days old; its rotation is 30 days"
 
 
 def test_a_member_that_another_enclave_wants_moves() -> None:

@@ -15,6 +15,7 @@ from tests.support.mistakes import BLUE, N1, N2, NET, POLICY, TOP, Mistake, find
 
 GREEN = "tenants/blue/enclaves/green.yaml"
 IMAGE = "images/worker.yaml"
+KEY = "tenants/blue/keys/blue-disk.yaml"
 TENANT = "tenants/blue/tenant.yaml"
 A, B = "a" * 64, "b" * 64
 
@@ -202,6 +203,25 @@ LIMITS = [
         "OutOfRange",
         "spec.bootDeadline is 5s; the least is 10s",
         "slowest start",
+    ),
+    Mistake(
+        "key rotated too often",
+        changed(KEY, "  type: disk\n", "  type: disk\n  rotation: 30m\n"),
+        f"{KEY}:6:13",
+        "OutOfRange",
+        "spec.rotation is 30m; the least is 1h",
+        "30d is usual",
+    ),
+    Mistake(
+        "key rotated more often than members prove themselves",
+        {
+            **changed(KEY, "  type: disk\n", "  type: disk\n  rotation: 1h\n"),
+            BLUE: changed(BLUE, "  image", "  reattest: 2h\n  image")[BLUE],
+        },
+        f"{KEY}:6:13",
+        "OutOfRange",
+        "members of blue prove themselves every 2h only",
+        "a new version comes with a proof",
     ),
     Mistake(
         "windows apart",
