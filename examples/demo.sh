@@ -56,10 +56,14 @@ title "5. A second reconcile finds nothing to do"
 show time ringfence reconcile --repo "$state"
 ringfence lab exec -- bash -c 'time ringfence reconcile --repo "$1"' bash "$state"
 
-title "6. A third machine boots a changed image"
+title "6. A pull request asks for a third machine, which boots a changed image"
 say ringfence lab tamper n3
+git -C "$state" switch -q -c blue-three
 sed -i 's/count: 2/count: 3/' "$state/tenants/blue/enclaves/blue.yaml"
 commit -m "blue: three nodes"
+git -C "$state" switch -q main
+say ringfence plan --repo "$state" --base main --head blue-three  # no hardware is asked
+git -C "$state" merge -q --ff-only blue-three
 inside ringfence reconcile --repo "$state" || true
 say ringfence explain node/n3 --repo "$state"
 inside ringfence status --repo "$state"
