@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from reconciler.attest.appraise import appraise
+from reconciler.attest.expectation import Expectation
 from reconciler.attest.verdict import Rejected, Verdict
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import NodeObservation, ObservedState
+from reconciler.model.submission import Evidence
 from reconciler.plan.expect import expectation_for
 
 ASKED_AGAIN = frozenset({"ClockNotSafe"})
@@ -15,15 +17,47 @@ ASKED_AGAIN = frozenset({"ClockNotSafe"})
 nothing against the node. Such evidence is not accepted either; until the boot deadline the node is asked for newer."""
 
 
-def judge(desired: DesiredState, *, observed: ObservedState) -> Mapping[str, Verdict]:
-    """Return the verdict on each node's newest evidence; those without any, or to be asked again, are left out."""
+class JudgeMemory:
+    """The last verdict on each node, and what it was made from: the same evidence, held against the same, is the same.
+
+    Only what is judged again is kept.
+    """
+
+    def __init__(self) -> None:
+        """Remember nothing."""
+        self._made: dict[str, tuple[Evidence, Expectation, Verdict]] = {}
+
+    def judge(self, node: str, evidence: Evidence, *, expectation: Expectation) -> Verdict:
+        """Return what the verifier says of ``evidence``."""
+        known = self._made.get(node)
+        if known is not None and known[0] is evidence and known[1] == expectation:
+            return known[2]
+        verdict = appraise(evidence, expectation=expectation)
+        self._made[node] = (evidence, expectation, verdict)
+        return verdict
+
+    def keep(self, nodes: Collection[str]) -> None:
+        """Forget everybody but ``nodes``."""
+        for node in self._made.keys() - set(nodes):
+            del self._made[node]
+
+
+def judge(
+    desired: DesiredState, *, observed: ObservedState, memory: JudgeMemory | None = None
+) -> Mapping[str, Verdict]:
+    """Return the verdict on each node's newest evidence; those without any, or to be asked again, are left out.
+
+    With ``memory``, evidence that was judged before by the same is not judged again; the verdict is the same.
+    """
+    memory = memory or JudgeMemory()
     verdicts: dict[str, Verdict] = {}
     for name, seen in observed.nodes.items():
         expectation = expectation_for(desired, seen)
         if expectation is not None and seen.session is not None and seen.session.evidence is not None:
-            verdict = appraise(seen.session.evidence, expectation=expectation)
+            verdict = memory.judge(name, seen.session.evidence, expectation=expectation)
             if not (_will_pass(verdict) and _is_young(desired, seen)):
                 verdicts[name] = verdict
+    memory.keep(verdicts)
     return verdicts
 
 

@@ -56,7 +56,7 @@ class Engine:
             self.site, desired=desired, now=now, workers=self.workers, recall=self.recall, before=memory.observed
         )
         memory.observed = observed
-        verdicts = judge(desired, observed=observed)
+        verdicts = judge(desired, observed=observed, memory=memory.verdicts)
         made = plan(desired, observed=observed, verdicts=verdicts, now=now, memory=memory.plans)
         return Draft(desired=desired, observed=observed, plan=made)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from reconciler.execute.judge import JudgeMemory
 from reconciler.model.observed import ObservedState, PowerState
 from reconciler.plan.memory import PlanMemory
 
@@ -41,9 +42,10 @@ class PowerRecall:
 
 
 class PassMemory:
-    """The last observation, whose equal parts the next one uses again, and the memory of the plans made."""
+    """The last observation, whose equal parts the next one uses again, the verdicts on it, and the plans made."""
 
     def __init__(self) -> None:
         """Remember nothing."""
         self.observed: ObservedState | None = None
         self.plans = PlanMemory()
+        self.verdicts = JudgeMemory()

@@ -8,13 +8,16 @@ A memory changes how long a plan takes and nothing else: without one, the same p
    that were read anew are thought through anew.
 3. What is kept is what was decided, before any guard held it back.
 4. A plan that was not finished leaves nothing behind.
+5. Members that serve quietly (``plan.quiet``) are not thought through either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from reconciler.attest.verdict import Verdict
 from reconciler.model.desired import DesiredState
 from reconciler.model.kinds import Node
 from reconciler.model.observed import NodeObservation, ObservedState
@@ -25,6 +28,7 @@ from reconciler.plan.course import Course, Rest
 from reconciler.plan.drift import drift_of
 from reconciler.plan.fingerprint import Fingerprints
 from reconciler.plan.plan import Drift
+from reconciler.plan.quiet import Quiet, changed_members, is_alike_for_all, is_quiet
 from reconciler.plan.scene import Scene
 from reconciler.plan.spare import spare_ports
 from reconciler.plan.standing import Standings, labels_asked
@@ -63,10 +67,17 @@ class PlanMemory:
         self._fingerprints = Fingerprints()
         self._spare: tuple[ObservedState, list[Action]] | None = None
         self._astir: set[str] = set()
+        self._quiet = Quiet()
+        self._enclave_of: Mapping[str, str] = {}
+        self._enclave_of_now: Mapping[str, str] = {}
+        self._verdicts: Mapping[str, Verdict] = {}
+        self._observed: ObservedState | None = None
         self.resting = _Resting()
 
-    def begin(self, desired: DesiredState, *, observed: ObservedState, verdicts: Iterable[str]) -> Assignments:
-        """Take in what a plan is made from, and return who serves whom; ``verdicts`` are the nodes that have one."""
+    def begin(
+        self, desired: DesiredState, *, observed: ObservedState, verdicts: Mapping[str, Verdict], now: datetime
+    ) -> Assignments:
+        """Take in what a plan is made from, and return who serves whom."""
         if not self._is_whole:
             self._clear()
         self._is_whole = False
@@ -83,9 +94,35 @@ class PlanMemory:
         self._fingerprints.note(observed.nodes, changed=seen)
         self._wake(documents | seen)
         assignments = self._assign(desired, before)
-        self._wake(assignments.enclave_of)
-        self._wake(verdicts)
+        self._enclave_of_now = assignments.enclave_of
+        self._wake(changed_members(self._enclave_of, assignments.enclave_of))
+        self._wake(changed_keys(self._verdicts, verdicts))
+        self._wake_members(desired, before, observed=observed, now=now)
+        self._enclave_of, self._verdicts, self._observed = assignments.enclave_of, verdicts, observed
         return assignments
+
+    def wake_quiet(self) -> bool:
+        """Let every quiet member be thought through; return whether there was any."""
+        names = self._quiet.all()
+        self._wake(names)
+        return bool(names)
+
+    def _wake_members(
+        self, desired: DesiredState, before: DesiredState | None, *, observed: ObservedState, now: datetime
+    ) -> None:
+        seen_before = self._observed
+        if (
+            before is None
+            or seen_before is None
+            or not is_alike_for_all(before, desired, seen_before=seen_before, seen=observed)
+        ):
+            self.wake_quiet()
+            return
+        self._wake(self._quiet.of(changed_keys(before.enclaves, desired.enclaves)))
+        self._wake(self._quiet.due(now))
+        heads = (self._seen[name].head for name in self._astir)
+        touched = {self._enclave_of_now.get(name) for name in self._astir} | {head.enclave for head in heads if head}
+        self._wake(self._quiet.of(enclave for enclave in touched if enclave))
 
     def astir(self) -> list[str]:
         """Return the nodes to think through, sorted."""
@@ -98,6 +135,15 @@ class PlanMemory:
             if isinstance(course, Rest) and scene.wanted is None and scene.verdict is None:
                 self._rest(scene, course)
                 del scenes[name], courses[name]
+
+    def settle_members(
+        self, scenes: Mapping[str, Scene], courses: Mapping[str, Course], *, busy: Collection[str]
+    ) -> None:
+        """Let members be quiet about which there is nothing to do or to say; ``busy`` are subjects of the plan."""
+        for name, course in courses.items():
+            if is_quiet(scenes[name], course, busy=busy):
+                self._quiet.add(scenes[name])
+                self._astir.discard(name)
 
     def fingerprint(self, observed: ObservedState) -> str:
         """Return the fingerprint of what was taken in."""
@@ -140,6 +186,7 @@ class PlanMemory:
         for name in names:
             if name not in self._astir:
                 self.resting.forget(name)
+                self._quiet.drop(name)
             if name in self._seen:
                 self._astir.add(name)
             else:

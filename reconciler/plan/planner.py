@@ -42,7 +42,24 @@ def plan(
     plan is not thought through again; the plan is the same.
     """
     memory = PlanMemory() if memory is None else memory
-    assignments = memory.begin(desired, observed=observed, verdicts=verdicts)
+    assignments = memory.begin(desired, observed=observed, verdicts=verdicts, now=now)
+    made = None
+    while made is None:
+        made = _plan(desired, assignments, memory, observed=observed, verdicts=verdicts, now=now)
+    memory.end()
+    return made
+
+
+def _plan(  # noqa: PLR0913 - what a plan is made from, and what was made of it so far
+    desired: DesiredState,
+    assignments: Assignments,
+    memory: PlanMemory,
+    *,
+    observed: ObservedState,
+    verdicts: Mapping[str, Verdict],
+    now: datetime,
+) -> Plan | None:
+    """Return the plan; None if a key is rotated and members who know it are to be thought through first."""
     astir = {
         name: Scene(
             name=name,
@@ -63,6 +80,8 @@ def plan(
     scenes, courses = guarded.scenes, guarded.courses
     rotations = _rotations(scenes, courses, observed, resting=memory.resting.keys)
     old = aging(desired, observed=observed, now=now, anyway=rotations)
+    if (rotations or old.due) and memory.wake_quiet():
+        return None
     versions = dict(observed.key_versions) | {name: past + 1 for name, past in (rotations | old.past).items()}
     actions = [action for name, s in scenes.items() for action in steps_for(s, courses[name], versions=versions)]
     actions = with_aged(_bind(actions, rotations, scenes, courses, resting=memory.resting.keys), old)
@@ -76,7 +95,9 @@ def plan(
         preemptions=assignments.preemptions,
         held=(*guarded.held, *old.held),
     )
-    memory.end()
+    busy = {action.subject for action in made.actions} | {held.subject.partition("/")[2] for held in made.held}
+    if not rotations and not old.due:
+        memory.settle_members(scenes, courses, busy=busy)
     return made
 
 

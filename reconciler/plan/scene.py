@@ -164,9 +164,16 @@ class Scene:
         head = self.head
         if head is None or head.phase is not Phase.ENCLAVE or head.accepted_at is None or self.listening_since is None:
             return None
-        deadline = SILENT_ROUNDS * self._reattest(head)
+        after = self.silent_after()
+        return head.accepted_at if not self.is_our_turn() and after is not None and self.now > after else None
+
+    def silent_after(self) -> datetime | None:
+        """Return the moment after which a member's silence counts against it; None while nobody listens."""
+        head = self.head
+        if head is None or head.accepted_at is None or self.listening_since is None:
+            return None
         heard = max(head.accepted_at, self.listening_since, self.answered_at() or head.accepted_at)
-        return head.accepted_at if not self.is_our_turn() and self.now - heard > deadline else None
+        return heard + SILENT_ROUNDS * self._reattest(head)
 
     def outdated_keys(self, versions: Mapping[str, int]) -> tuple[str, ...]:
         """Return the enclave's keys of which the node does not know the current version, in the enclave's order."""
