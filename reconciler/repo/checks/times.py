@@ -35,17 +35,21 @@ def check_times(found: Catalogue) -> Iterator[Finding]:
             message = f"spec.reattest is {format_duration(value)}; the least is {format_duration(LEAST_REATTEST)}"
             hint = "a TPM takes up to a second for a quote; 30s is usual"
             yield enclave.find("spec", "reattest", code="OutOfRange", message=message, hint=hint)
-    for key in found.all(Key).values():
-        rotation = key.document.spec.rotation
-        if rotation is not None and rotation < LEAST_ROTATION:
+    yield from _check_rotations(found)
+
+
+def _check_rotations(found: Catalogue) -> Iterator[Finding]:
+    rotations = {n: rotation for n, key in found.all(Key).items() if (rotation := key.document.spec.rotation)}
+    for name, rotation in rotations.items():
+        if rotation < LEAST_ROTATION:
             message = f"spec.rotation is {format_duration(rotation)}; the least is {format_duration(LEAST_ROTATION)}"
             hint = "every member receives every version; 30d is usual"
-            yield key.find("spec", "rotation", code="OutOfRange", message=message, hint=hint)
-            continue
-        for enclave in found.all(Enclave).values():
-            reattest = enclave.document.spec.reattest
-            if rotation is not None and key.name in enclave.document.spec.keys and rotation < reattest:
-                message = f"spec.rotation is {format_duration(rotation)}; members of {enclave.name} prove themselves"
-                message += f" every {format_duration(reattest)} only"
+            yield found.all(Key)[name].find("spec", "rotation", code="OutOfRange", message=message, hint=hint)
+    for enclave in found.all(Enclave).values() if rotations else ():
+        reattest = enclave.document.spec.reattest
+        for name in enclave.document.spec.keys:
+            if name in rotations and LEAST_ROTATION <= rotations[name] < reattest:
+                message = f"spec.rotation is {format_duration(rotations[name])}; members of {enclave.name} prove"
+                message += f" themselves every {format_duration(reattest)} only"
                 hint = f"a new version comes with a proof: rotate at most that often, or see {enclave.place('spec')}"
-                yield key.find("spec", "rotation", code="OutOfRange", message=message, hint=hint)
+                yield found.all(Key)[name].find("spec", "rotation", code="OutOfRange", message=message, hint=hint)
