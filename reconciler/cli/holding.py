@@ -9,18 +9,16 @@ from typing import Annotated
 import typer
 
 from reconciler.cli.operate import Repository, SettingsFile
+from reconciler.cli.signing_key import Key, chosen_key
 
 Subject = Annotated[str, typer.Argument(metavar="enclave/NAME")]
-Key = Annotated[
-    Path | None, typer.Option("--key", help="The SSH key to sign with. Default: commit_key of the settings.")
-]
 
 
 def suspend(subject: Subject, repo: Repository = Path(), settings: SettingsFile = None, key: Key = None) -> None:
     """Keep an enclave as it is: nobody joins, leaves or restarts; members are held to their proofs all the same."""
     from reconciler.repo.holding import suspend_enclave
 
-    commit = suspend_enclave(repo, name=_enclave(subject), signing_key=_key(key, settings))
+    commit = suspend_enclave(repo, name=_enclave(subject), signing_key=chosen_key(key, settings=settings))
     _say(commit, did=f"{subject} is suspended", already=f"{subject} is suspended already")
 
 
@@ -28,7 +26,7 @@ def resume(subject: Subject, repo: Repository = Path(), settings: SettingsFile =
     """Let a suspended enclave go on."""
     from reconciler.repo.holding import resume_enclave
 
-    commit = resume_enclave(repo, name=_enclave(subject), signing_key=_key(key, settings))
+    commit = resume_enclave(repo, name=_enclave(subject), signing_key=chosen_key(key, settings=settings))
     _say(commit, did=f"{subject} goes on", already=f"{subject} is not suspended")
 
 
@@ -41,7 +39,7 @@ def freeze(
     """Hold every change of the whole repository. Trust is withdrawn all the same."""
     from reconciler.repo.holding import freeze_repository
 
-    commit = freeze_repository(repo, reason=reason, signing_key=_key(key, settings))
+    commit = freeze_repository(repo, reason=reason, signing_key=chosen_key(key, settings=settings))
     _say(commit, did="the repository is frozen", already="the repository is frozen for that reason already")
 
 
@@ -49,7 +47,7 @@ def unfreeze(repo: Repository = Path(), settings: SettingsFile = None, key: Key 
     """Take the freeze away."""
     from reconciler.repo.holding import unfreeze_repository
 
-    commit = unfreeze_repository(repo, signing_key=_key(key, settings))
+    commit = unfreeze_repository(repo, signing_key=chosen_key(key, settings=settings))
     _say(commit, did="the repository goes on", already="the repository is not frozen")
 
 
@@ -61,17 +59,6 @@ def _enclave(subject: str) -> str:
         hint = "write enclave/NAME; to hold everything: ringfence freeze --reason '…'"
         raise InputError(cut(subject), "cannot be suspended", reason="SubjectUnknown", hint=hint)
     return name
-
-
-def _key(key: Path | None, settings: Path | None) -> Path:
-    from reconciler.daemon.settings import load_settings
-    from reconciler.errors.taxonomy import InputError
-
-    found = key or load_settings(settings).commit_key
-    if found is None:
-        hint = "give --key, or name a commit_key in the settings"
-        raise InputError("signing key", "is not named", reason="NoSigningKey", hint=hint)
-    return found
 
 
 def _say(commit: str | None, *, did: str, already: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reconciler.cli.operate import Repository, SettingsFile
+from reconciler.cli.signing_key import chosen_key
 
 if TYPE_CHECKING:
     from reconciler.repo.git import Git
@@ -64,7 +65,12 @@ def add(  # the options of a command
     files, desired = enrol(snapshot, new)
     target = branch or f"add/{name}"
     commit = commit_on_branch(
-        git, base=base, branch=target, files=files, message=f"site: add node {name}\n", signing_key=_key(key, settings)
+        git,
+        base=base,
+        branch=target,
+        files=files,
+        message=f"site: add node {name}\n",
+        signing_key=chosen_key(key, settings=settings),
     )
     vlan = desired.nodes[name].spec.airlock.vlan
     typer.echo(f"node {name} is commit {commit[:12]} on branch {target}: {', '.join(sorted(files))}")
@@ -113,14 +119,3 @@ def _labels(words: list[str]) -> dict[str, str]:
             raise InputError(f"--label {word}", "is no label", reason="BadLabel", hint="write KEY=VALUE")
         labels[name] = value
     return labels
-
-
-def _key(key: Path | None, settings: Path | None) -> Path:
-    from reconciler.daemon.settings import load_settings
-    from reconciler.errors.taxonomy import InputError
-
-    chosen = key or load_settings(settings).commit_key
-    if chosen is None:
-        hint = "give --key FILE, or commit_key in the settings"
-        raise InputError("node add", "there is no key to sign with", reason="NoSigningKey", hint=hint)
-    return chosen

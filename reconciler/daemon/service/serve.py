@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import resource
 import signal
-import ssl
 from collections.abc import Iterator, Mapping
 from socket import socket
 from typing import Any
@@ -19,23 +18,20 @@ from typing import Any
 import anyio
 import uvicorn
 from anyio.to_thread import run_sync
-from starlette.applications import Starlette
 from starlette.routing import Route
 
 from reconciler.daemon.service.attestation import AttestationService
 from reconciler.daemon.service.bell import Bell
-from reconciler.daemon.service.connection import GuardedProtocol
+from reconciler.daemon.service.hardened import server_config
 from reconciler.daemon.service.images import ImageService
 from reconciler.daemon.service.journal import note
 from reconciler.daemon.service.places import Place, listen, places
 from reconciler.daemon.settings import Settings, TlsFiles
 from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.front import SpoolFront
-from reconciler.errors.taxonomy import InputError, TransientError
+from reconciler.errors.taxonomy import TransientError
 
 _BEAT_S = 1.0
-_GRACE_S = 2
-_HEADER_LIMIT = 16 * 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -116,32 +112,7 @@ def _stop(servers: list[_Server]) -> None:
 
 
 def _server(routes: list[Route], *, tls: TlsFiles | None = None) -> _Server:
-    config = uvicorn.Config(
-        Starlette(routes=routes),
-        loop="asyncio",
-        http=GuardedProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_keep_alive=60,
-        timeout_graceful_shutdown=_GRACE_S,
-        h11_max_incomplete_event_size=_HEADER_LIMIT,
-        ssl_certfile=None if tls is None else tls.certificate,
-        ssl_keyfile=None if tls is None else tls.key,
-    )
-    try:
-        config.load()
-    except (OSError, ssl.SSLError) as error:
-        raise InputError(
-            "tls", "certificate or key cannot be used", reason="TlsFiles", hint="see tls in the settings"
-        ) from error
-    if config.ssl is not None:
-        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-    return _Server(config)
+    return _Server(server_config(routes, tls=tls, keep_alive_s=60))
 
 
 def _raise_file_limit() -> None:
