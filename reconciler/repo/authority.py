@@ -1,9 +1,8 @@
 """Who may change which path.
 
 Rules: a path is covered if one rule matches it and names as many of those who signed as its threshold asks for, each
-counted once; nothing is allowed by default. A path that can
-be read in two ways is covered by nobody: bytes that are not UTF-8, control characters, dot segments, another case of
-a name that means something, links and submodules.
+counted once; nothing is allowed by default. A path that can be read in two ways is covered by nobody: bytes that are
+not UTF-8, control characters, dot segments, another case of a name that means something, links and submodules.
 """
 
 from __future__ import annotations
