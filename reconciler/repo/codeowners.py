@@ -100,13 +100,21 @@ def _with_content(rule: TrustRule) -> Iterator[str]:
 
 
 def _wide_first(patterns: Sequence[str]) -> list[str]:
-    """Return ``patterns`` so that none stands before one that includes it; otherwise in their order."""
+    """Return ``patterns`` so that none stands before one that includes it; otherwise in their order.
+
+    What lies below a folder stands after the folder: forges take the folder's own line for all that is in it.
+    """
     left, ordered = list(patterns), []
     while left:
-        free = next(p for p in left if not any(q != p and includes(q, p) and not includes(p, q) for q in left))
+        free = next(p for p in left if not any(q != p and _comes_first(q, p) for q in left))
         left.remove(free)
         ordered.append(free)
     return ordered
+
+
+def _comes_first(one: str, other: str) -> bool:
+    is_below = other == f"{one}/**" and not one.endswith("*")
+    return is_below or (includes(one, other) and not includes(other, one))
 
 
 def _regular_lines(rules: Sequence[TrustRule], *, handles: Mapping[str, str]) -> Iterator[str]:

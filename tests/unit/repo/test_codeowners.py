@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.errors.taxonomy import InputError
@@ -67,6 +67,7 @@ def regular_owners(text: str, path: str) -> set[str]:
 
 
 @given(rules=RULES, path=PATH)
+@example(rules=[TrustRule(paths=("a", "*"), signers=("alice",))], path="a/a")
 def test_no_owner_is_one_whom_the_rules_do_not_let_change_the_path(rules: list[TrustRule], path: str) -> None:
     allowed = set(who_may_change(path, rules=rules))
     assert glob_owners(codeowners(rules, kind="github"), path) <= allowed
