@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from reconciler.model.desired import DesiredState
@@ -31,8 +31,8 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation(Attempt):
-    """The reference values and endorsements for one appraisal.
+class Rules:
+    """The reference values and endorsements that a node is held against, whatever the attempt.
 
     ``endorsement`` is ``sha256:`` over the EK's SubjectPublicKeyInfo, ``ek_roots`` are PEM certificates (one or
     more a value), ``ek_intermediates`` the same, ``ek_crls`` revocation lists (PEM or DER). ``policy`` is whole, with
@@ -49,28 +49,50 @@ class Expectation(Attempt):
     family: Family = Family.UEFI
     overlays: tuple[Overlay, ...] = ()
 
+    def hold(self, attempt: Attempt) -> Expectation:
+        """Return the expectation that holds ``attempt`` against these rules."""
+        own = {f.name: getattr(attempt, f.name) for f in fields(Attempt)}
+        return Expectation(**own, **{f.name: getattr(self, f.name) for f in fields(Rules)})
 
-def expect(desired: DesiredState, *, attempt: Attempt, policy: str, measurements: Measurements) -> Expectation:
-    """Return what ``desired`` holds the evidence of ``attempt`` against; all names are of documents in it.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation(Attempt):
+    """One attempt, and the rules that it is held against; the fields are those of ``Attempt`` and ``Rules``."""
+
+    endorsement: str
+    ek_roots: tuple[bytes, ...]
+    ek_intermediates: tuple[bytes, ...]
+    ek_crls: tuple[bytes, ...]
+    policy: AppraisalPolicySpec
+    measurements: Measurements
+    profile: str
+    family: Family = Family.UEFI
+    overlays: tuple[Overlay, ...] = ()
+
+    def rules(self) -> Rules:
+        """Return the rules alone."""
+        return Rules(**{f.name: getattr(self, f.name) for f in fields(Rules)})
+
+
+def rules_for(desired: DesiredState, *, node: str, policy: str, measurements: Measurements) -> Rules:
+    """Return the rules of ``desired`` for ``node``; all names are of documents in it.
 
     ``measurements`` are those of the image that the node was assigned, which an older commit may hold.
     """
-    node = desired.nodes[attempt.node].spec
-    return Expectation(
-        node=attempt.node,
-        enclave=attempt.enclave,
-        commit=attempt.commit,
-        attempt=attempt.attempt,
-        previous=attempt.previous,
-        must_be_same_boot=attempt.must_be_same_boot,
-        judged_at=attempt.judged_at,
-        endorsement=node.tpm.endorsement,
+    spec = desired.nodes[node].spec
+    return Rules(
+        endorsement=spec.tpm.endorsement,
         ek_roots=desired.ek_roots,
         ek_intermediates=desired.ek_intermediates,
         ek_crls=desired.ek_crls,
         policy=desired.policies[policy].spec,
         measurements=measurements,
-        profile=node.firmware.profile,
-        family=node.firmware.family,
-        overlays=node.firmware.overlays,
+        profile=spec.firmware.profile,
+        family=spec.firmware.family,
+        overlays=spec.firmware.overlays,
     )
+
+
+def expect(desired: DesiredState, *, attempt: Attempt, policy: str, measurements: Measurements) -> Expectation:
+    """Return what ``desired`` holds the evidence of ``attempt`` against, by ``rules_for``."""
+    return rules_for(desired, node=attempt.node, policy=policy, measurements=measurements).hold(attempt)

@@ -10,6 +10,7 @@ from reconciler.daemon.source import Sight
 from reconciler.errors.taxonomy import RingfenceError, TrustError
 from reconciler.evidence.audit import Archive
 from reconciler.evidence.envelope import open_envelope
+from reconciler.evidence.round import open_round, parse_line
 from reconciler.evidence.statement import Record, parse_statement
 from reconciler.model.desired import DesiredState
 from reconciler.model.record import Head
@@ -62,6 +63,12 @@ def records_on(git: Git, reader: EvidenceReader, *, desired: DesiredState) -> li
             records.append(parse_statement(open_envelope(envelope, keys=keys)).predicate)
         except RingfenceError:
             continue  # The audit is for finding these; here only what holds is shown.
+    for _, envelope, content in reader.rounds():
+        try:
+            _, lines = open_round(open_envelope(envelope, keys=keys), records=content)
+            records.extend(parse_line(line) for line in lines)
+        except RingfenceError:
+            continue
     records.sort(key=lambda record: (record.node, record.sequence))
     return records
 

@@ -22,10 +22,9 @@ from reconciler.attest.eventlog.record import Event as LogEvent
 from reconciler.attest.eventlog.replay import Replay
 from reconciler.attest.verdict import Trustworthiness
 from reconciler.errors.taxonomy import RingfenceError, cut
-from reconciler.evidence.audit import read_evidence
+from reconciler.evidence.raw import RawReader
 from reconciler.evidence.statement import Appraisal, Record
 from reconciler.model.policy import Workaround
-from reconciler.model.record import Event
 
 Blob = Callable[[str], bytes | None]
 """Gives a recorded blob by its bare SHA-256, None if it is not there; ``evidence.audit.Archive`` has one."""
@@ -62,8 +61,8 @@ def compare(records: Sequence[Record], *, node: str, blob: Blob, profiles: Mappi
     ``records`` are those whose signatures hold, by node in chain order; ``profiles`` the firmware profiles by node.
     ``first`` is None if there is no difference, or nothing to compare with: ``note`` then says which.
     """
-    judged = [record for record in records if record.node == node and _verdict(record)]
-    if not judged or _verdict(judged[-1]) != "rejected":
+    judged = [record for record in records if record.node == node and record.verdict]
+    if not judged or judged[-1].verdict != "rejected":
         return None
     try:
         found = _read(judged[-1], blob=blob)
@@ -80,12 +79,6 @@ def compare(records: Sequence[Record], *, node: str, blob: Blob, profiles: Mappi
     return _nothing(troubles[0] if troubles else "no good boot of the same image is on record to compare with")
 
 
-def _verdict(record: Record) -> str | None:
-    if record.event is not Event.APPRAISED or record.appraisal is None:
-        return None
-    return str(record.appraisal.verdict.get("verdict"))
-
-
 def _nothing(note: str) -> dict[str, Any]:
     return {"compared": None, "pcrs": [], "first": None, "others": [], "note": note}
 
@@ -97,7 +90,7 @@ def _candidates(records: Sequence[Record], *, rejected: Record, profiles: Mappin
     accepted = [
         record
         for record in sorted(records, key=lambda record: record.recorded_at, reverse=True)
-        if image is not None and _verdict(record) == "accepted" and images.get((record.node, record.attempt)) == image
+        if image is not None and record.verdict == "accepted" and images.get((record.node, record.attempt)) == image
     ]
     profile = profiles.get(rejected.node)
     others = [record for record in accepted if record.node != rejected.node]
@@ -119,10 +112,10 @@ def _candidates(records: Sequence[Record], *, rejected: Record, profiles: Mappin
 def _read(record: Record, *, blob: Blob) -> _Boot:
     appraisal = record.appraisal
     assert isinstance(appraisal, Appraisal)  # noqa: S101 - whoever has a verdict has an appraisal
-    evidence = read_evidence(appraisal, blob=blob)
+    evidence = RawReader(blob).read(appraisal.evidence)
     # What the policy put up with does not matter here: a log that can be read at all is worth comparing.
     log = replay_log(evidence.event_log, bank=BANK, allowed=frozenset(Workaround))
-    return _Boot(record=record, verdict=appraisal.verdict, log=log, values=evidence.pcrs)
+    return _Boot(record=record, verdict=appraisal.verdict or {}, log=log, values=evidence.pcrs)
 
 
 def _compared(good: _Boot, found: _Boot, *, candidate: _Candidate) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def audit(
         raise InputError("audit", "this clone has no evidence branch", reason="NoEvidence", hint=hint)
     reader = EvidenceReader(git, commit=tip)
     archive = open_archive(git, reader=reader, trusted=sight.desired.commit)
-    found = audit_records(reader.statements(), archive=archive, heads=read_heads(reader))
+    found = audit_records(reader.statements(), archive=archive, heads=read_heads(reader), rounds=reader.rounds())
     signers = sight.signers.only(sight.desired.repository.spec.evidence.signers)
     rewritten = [Flaw(path=e.subject, code=e.reason, message=e.message) for e in reader.check_history(signers=signers)]
     flaws = rewritten + found.flaws

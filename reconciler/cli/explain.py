@@ -20,7 +20,7 @@ def document(git: Git, sight: Sight, node: str) -> dict[str, Any]:
     """Return everything that explains ``node``: its phase, its last verdict, and its last records."""
     records, _ = read_records(git, sight)
     own = [record for record in records if record.node == node]
-    judged = [record for record in own if record.event is Event.APPRAISED and record.appraisal]
+    judged = [record for record in own if record.appraisal and record.appraisal.verdict]
     rejections = [record for record in own if record.event is Event.REJECTED]
     phase = _phase(own)
     return {

@@ -8,25 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from reconciler.errors.taxonomy import RingfenceError
-from reconciler.evidence.audit import Archive, judged_under, read_evidence
+from reconciler.evidence.audit import Archive, judged_under
+from reconciler.evidence.raw import RawReader
 from reconciler.evidence.rejudge import Fate, Outlook, rejudge
 from reconciler.evidence.statement import Record
 from reconciler.model.desired import DesiredState
 from reconciler.model.phase import Phase
-from reconciler.model.record import Event, Head
+from reconciler.model.record import Head
 
 
 def newest_accepted(records: Iterable[Record], *, heads: Mapping[str, Head]) -> list[Record]:
     """Return the newest accepted appraisal of every running member, by node; ``records`` are in chain order."""
     running = {node for node, head in heads.items() if head.phase is Phase.ENCLAVE}
-    newest = {
-        record.node: record
-        for record in records
-        if record.node in running
-        and record.event is Event.APPRAISED
-        and record.appraisal is not None
-        and record.appraisal.verdict["verdict"] == "accepted"
-    }
+    newest = {record.node: record for record in records if record.node in running and record.verdict == "accepted"}
     return [record for _, record in sorted(newest.items())]
 
 
@@ -34,7 +28,7 @@ def judge_again(record: Record, *, archive: Archive, now: DesiredState, policy: 
     """Return what ``now`` makes of an accepted ``record``; TrustError if its evidence is not whole."""
     if record.appraisal is None:  # ``newest_accepted`` gives none of these.
         return Outlook(node=record.node, enclave=record.enclave or "", sequence=record.sequence, fate=Fate.UNKNOWN)
-    raw = read_evidence(record.appraisal, blob=archive.blob)
+    raw = RawReader(archive.blob).read(record.appraisal.evidence)
     then = judged_under(record, record.appraisal, desired=archive.desired)
     return rejudge(record, evidence=raw, then=then, now=now, policy=policy)
 

@@ -31,7 +31,7 @@ from reconciler.plan.recorded import moved_since, never_seen, observed_from
 from reconciler.plan.turns import Difference, Turn, Turns, difference, turns_of
 from reconciler.repo.desired import load_desired, load_signers
 from reconciler.repo.git import Git, check_id
-from reconciler.repo.ledger import TRUSTED_PATH
+from reconciler.repo.places import TRUSTED_PATH
 from reconciler.repo.revisions import commits_beyond, common_ancestor, merged, resolve
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.snapshot import read_commit

@@ -48,8 +48,7 @@ def _verdict(records: list[Record], node: str) -> str | None:
         return None
     if judged[-1].event is Event.REJECTED:
         return "rejected"
-    appraisal = judged[-1].appraisal
-    return str(appraisal.verdict["verdict"]) if appraisal else None
+    return judged[-1].verdict
 
 
 def table(found: list[dict[str, Any]]) -> str:

@@ -181,7 +181,8 @@ class TrustedSource:
         signers = sight.signers.only(spec.signers)
         if self._key is not None:
             self._adopt(spec.branch, signers=signers)
-        return GitLedger(self.git, branch=spec.branch, key=self._key, signers=signers)
+        origin = f"{sight.desired.repository.metadata.name}/{spec.branch}"
+        return GitLedger(self.git, branch=spec.branch, key=self._key, signers=signers, origin=origin)
 
 
 def _is_evidence(ref: Ref) -> bool:

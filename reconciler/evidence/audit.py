@@ -26,12 +26,14 @@ from reconciler.errors.taxonomy import RingfenceError, TrustError
 from reconciler.evidence.canonical import canonical, digest
 from reconciler.evidence.envelope import open_envelope
 from reconciler.evidence.fold import fold
-from reconciler.evidence.raw import unpack
+from reconciler.evidence.raw import RawReader
 from reconciler.evidence.report import describe
+from reconciler.evidence.round import open_round, parse_line, parse_round, records_path, round_path
+from reconciler.evidence.rules import pack_rules, read_rules
 from reconciler.evidence.statement import Appraisal, Record, parse_statement, statement_path
 from reconciler.model.desired import DesiredState
 from reconciler.model.record import Clock, Event, Head
-from reconciler.model.submission import BootClock, Evidence
+from reconciler.model.submission import BootClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +68,41 @@ class Archive:
     blob: Callable[[str], bytes | None]
 
 
-def audit(statements: Iterable[tuple[str, bytes]], *, archive: Archive, heads: Mapping[str, Head]) -> Findings:
-    """Return everything found on a branch of ``statements`` (path, envelope) with the ``heads`` that it claims."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """One record, where it stands, and the digest that the next one names."""
+
+    path: str
+    record: Record
+    digest: str
+
+
+def audit(
+    statements: Iterable[tuple[str, bytes]],
+    *,
+    archive: Archive,
+    heads: Mapping[str, Head],
+    rounds: Iterable[tuple[str, bytes, bytes]] = (),
+) -> Findings:
+    """Return everything found on a branch of ``statements`` (path, envelope) with the ``heads`` that it claims.
+
+    ``rounds`` are path, envelope and records of each.
+    """
     found = Findings()
-    opened: list[tuple[str, Record, str]] = []
+    opened: list[_Opened] = []
     for path, envelope in statements:
         try:
-            opened.append((path, *_open(path, envelope, archive)))
+            opened.append(_open(path, envelope, archive))
         except RingfenceError as error:
             found.flaws.append(_flaw(path, error))
-    for path, record, record_digest in sorted(opened, key=lambda item: (item[1].node, item[1].sequence)):
-        _take(found, path, record, record_digest, archive)
+    for path, envelope, records in rounds:
+        try:
+            opened.extend(_open_round(path, envelope, records, archive))
+        except RingfenceError as error:
+            found.flaws.append(_flaw(path, error))
+    reader = RawReader(archive.blob)
+    for item in sorted(opened, key=lambda item: (item.record.node, item.record.sequence)):
+        _take(found, item, archive, reader)
     found.records.sort(key=lambda record: (record.recorded_at, record.node, record.sequence))
     for node in sorted(heads.keys() | found.heads.keys()):
         if heads.get(node) != found.heads.get(node):
@@ -90,19 +116,34 @@ def audit(statements: Iterable[tuple[str, bytes]], *, archive: Archive, heads: M
     return found
 
 
-def _open(path: str, envelope: bytes, archive: Archive) -> tuple[Record, str]:
-    """Return the record in ``envelope`` and its digest, once its signer and its place are checked."""
-    unchecked = _claimed_commit(envelope)
+def _open(path: str, envelope: bytes, archive: Archive) -> _Opened:
+    """Return the record in ``envelope``, once its signer and its place are checked."""
+    unchecked = parse_statement(_open_unverified(envelope)).predicate.commit
     payload = open_envelope(envelope, keys=archive.keys(unchecked))
     record = parse_statement(payload).predicate
     if record.commit != unchecked or statement_path(record) != path:
-        raise TrustError(path, "it stands in another place than it was made for", reason="StatementMoved")
-    return record, digest(payload)
+        raise _moved(path)
+    return _Opened(path=path, record=record, digest=digest(payload))
 
 
-def _claimed_commit(envelope: bytes) -> str:
-    """Return the commit that a record claims, to find the keys it must be signed with; nothing else is believed."""
-    return parse_statement(_open_unverified(envelope)).predicate.commit
+def _open_round(path: str, envelope: bytes, records: bytes, archive: Archive) -> list[_Opened]:
+    """Return the records of a round, once its signer, its place and its root are checked."""
+    unchecked = parse_round(_open_unverified(envelope)).predicate.commit
+    payload = open_envelope(envelope, keys=archive.keys(unchecked))
+    statement, lines = open_round(payload, records=records)
+    signed = statement.predicate
+    if round_path(signed.recorded_at) != path or statement.subject[0].name != records_path(path):
+        raise _moved(path)
+    opened = [_Opened(path=path, record=parse_line(line), digest=digest(line)) for line in lines]
+    for record in (item.record for item in opened):
+        own = (record.commit, record.tree, record.recorded_at, record.event, record.clock is None)
+        if own != (signed.commit, signed.tree, signed.recorded_at, Event.APPRAISED, False):
+            raise TrustError(path, "it holds a record that does not belong into a round", reason="RoundMalformed")
+    return opened
+
+
+def _moved(path: str) -> TrustError:
+    return TrustError(path, "it stands in another place than it was made for", reason="StatementMoved")
 
 
 def _open_unverified(envelope: bytes) -> bytes:
@@ -113,17 +154,18 @@ def _open_unverified(envelope: bytes) -> bytes:
         raise TrustError("evidence record", "it is not a DSSE envelope", reason="EnvelopeMalformed") from None
 
 
-def _take(found: Findings, path: str, record: Record, record_digest: str, archive: Archive) -> None:
+def _take(found: Findings, item: _Opened, archive: Archive, reader: RawReader) -> None:
+    record, before = item.record, found.heads.get(item.record.node)
     try:
-        head = fold(found.heads.get(record.node), record, digest=record_digest)
-        _check_gate(found.heads.get(record.node), record)
+        head = fold(before, record, digest=item.digest)
+        _check_gate(before, record)
         if record.event is Event.APPRAISED:
-            _check_verdict(record, archive, before=found.heads.get(record.node))
+            _check_verdict(record, archive, reader, before=before)
             found.verdicts += 1
         found.heads[record.node] = head
         found.records.append(record)
     except RingfenceError as error:
-        found.flaws.append(_flaw(path, error))
+        found.flaws.append(_flaw(item.path, error))
 
 
 def _check_gate(head: Head | None, record: Record) -> None:
@@ -133,19 +175,25 @@ def _check_gate(head: Head | None, record: Record) -> None:
         raise TrustError(f"node {record.node}", f"it was {record.event} without proof", reason="GateSkipped")
 
 
-def _check_verdict(record: Record, archive: Archive, *, before: Head | None) -> None:
+def _check_verdict(record: Record, archive: Archive, reader: RawReader, *, before: Head | None) -> None:
     appraisal = record.appraisal
     if appraisal is None:
         raise TrustError(f"node {record.node}", "an appraisal without a verdict", reason="StatementMalformed")
-    evidence = read_evidence(appraisal, blob=archive.blob)
+    evidence = reader.read(appraisal.evidence)
     desired = judged_under(record, appraisal, desired=archive.desired)
-    archive.desired(appraisal.challenge_commit)
+    archive.desired(appraisal.evidence.commit)
     is_dated = appraisal.image_commit is not None
     if is_dated and (before is None or before.image != desired.images[appraisal.image].spec.digest):
         message = "it was held against an image that it was not assigned"
         raise TrustError(f"node {record.node}", message, reason="RecordStray")
-    verdict = appraise(evidence, expectation=expectation_of(record, appraisal, desired, evidence.received_at))
-    if canonical(describe(verdict)) != canonical(appraisal.verdict):
+    expectation = expectation_of(record, appraisal, desired, evidence.received_at)
+    if pack_rules(expectation.rules()).digest != appraisal.rules:
+        message = "it was held against other rules than its commit holds"
+        raise TrustError(f"node {record.node}", message, reason="RulesDiffer")
+    read_rules(archive.blob, appraisal.rules)
+    told = describe(appraise(evidence, expectation=expectation))
+    same = (appraisal.verdict_digest, appraisal.verdict or told) == (digest(canonical(told)), told)
+    if not same:
         raise TrustError(f"node {record.node}", "its verdict, computed again, is another one", reason="VerdictDiffers")
 
 
@@ -163,15 +211,6 @@ def judged_under(record: Record, appraisal: Appraisal, *, desired: Callable[[str
     return replace(then, images={**then.images, appraisal.image: image})
 
 
-def read_evidence(appraisal: Appraisal, *, blob: Callable[[str], bytes | None]) -> Evidence:
-    """Return the raw evidence behind ``appraisal``; ``blob`` is as in ``Archive``. TrustError where it is not whole."""
-    return unpack(
-        _blob(blob, appraisal.evidence),
-        event_log=_blob(blob, appraisal.event_log),
-        ima_log=_blob(blob, appraisal.ima_log) if appraisal.ima_log else b"",
-    )
-
-
 def expectation_of(record: Record, appraisal: Appraisal, desired: DesiredState, judged_at: datetime) -> Expectation:
     """Return what a recorded appraisal is to be held against at ``desired``; TrustError if that lacks a document."""
     known = (record.node in desired.nodes, appraisal.policy in desired.policies, appraisal.image in desired.images)
@@ -180,7 +219,7 @@ def expectation_of(record: Record, appraisal: Appraisal, desired: DesiredState, 
     attempt = Attempt(
         node=record.node,
         enclave=record.enclave,
-        commit=appraisal.challenge_commit,
+        commit=appraisal.evidence.commit,
         attempt=record.attempt,
         previous=_clock(appraisal.previous),
         must_be_same_boot=appraisal.must_be_same_boot,
@@ -196,13 +235,6 @@ def _stray(record: Record) -> TrustError:
 
 def _clock(clock: Clock | None) -> BootClock | None:
     return None if clock is None else BootClock(**clock.model_dump())
-
-
-def _blob(blob: Callable[[str], bytes | None], name: str) -> bytes:
-    data = blob(name.removeprefix("sha256:"))
-    if data is None or digest(data) != name:
-        raise TrustError("evidence blob", f"{name[:19]}… is missing or altered", reason="BlobMissing")
-    return data
 
 
 def _flaw(path: str, error: RingfenceError) -> Flaw:

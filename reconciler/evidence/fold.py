@@ -45,8 +45,13 @@ def _check_chain(head: Head | None, record: Record) -> None:
 def _changes(head: Head, record: Record) -> dict[str, Any]:
     changes: dict[str, Any]
     match record.event:
+        case Event.PARKED:
+            changes = {"is_parked": True}
+        case Event.ENROLLED:
+            changes = {"enrolment": record.enrolment}
         case Event.ASSIGNED:
             changes = _boot_fields() | {
+                "is_parked": False,
                 "phase": Phase.AIRLOCK,
                 "enclave": record.enclave,
                 "attempt": record.attempt,
@@ -58,14 +63,15 @@ def _changes(head: Head, record: Record) -> dict[str, Any]:
         case Event.RELEASED:
             changes = {"keys": head.keys | record.keys}
         case Event.ADMITTED:
-            changes = {"phase": Phase.ENCLAVE, "admitted_at": record.recorded_at}
+            changes = {"phase": Phase.ENCLAVE, "admitted_at": record.recorded_at, "is_parked": False}
         case Event.CONFIRMED:
             changes = {"confirmed_at": record.recorded_at}
         case Event.REJECTED:
-            changes = _boot_fields() | {"phase": Phase.REJECTED, "rejection": record.sequence}
+            parked = {"is_parked": True} if record.ports else {}
+            changes = _boot_fields() | parked | {"phase": Phase.REJECTED, "rejection": record.sequence}
         case Event.RETURNED:  # pragma: no branch  # mypy: the match is exhaustive
             left = dict.fromkeys(("enclave", "attempt", "image", "assigned_at", "rejection"))
-            changes = _boot_fields() | left | {"phase": Phase.FREE, "keys": {}}
+            changes = _boot_fields() | left | {"phase": Phase.FREE, "keys": {}, "enrolment": None, "ima": None}
     return changes
 
 
@@ -74,11 +80,12 @@ def _appraised(record: Record) -> dict[str, Any]:
         return {}  # A rejected appraisal changes nothing by itself: parking is recorded as its own event.
     return {
         "nonce": record.nonce,
-        "proven_commit": record.appraisal.challenge_commit,
+        "proven_commit": record.appraisal.evidence.commit,
         "clock": record.clock,
         "clock_before": record.appraisal.previous,
         "contacted_at": record.contacted_at,
         "accepted_at": record.accepted_at,
+        "ima": record.appraisal.evidence.ima,
     }
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.canonical import canonical_value, is_canonical, to_json
+from reconciler.evidence.raw import CommitId, Submitted
 from reconciler.model.base import Digest, Name, Value
 from reconciler.model.record import Clock, Event
 
@@ -21,28 +22,29 @@ from reconciler.model.record import Clock, Event
 class Appraisal(Value):
     """A verdict, and everything that is needed to compute it again.
 
-    ``verdict`` is ``report.describe`` of it; ``evidence``, ``event_log`` and ``ima_log`` are digests of blobs.
-    ``previous`` and ``must_be_same_boot`` are the parts of the expectation that stand in no commit. ``image_commit`` is
-    set where the image's document is one of an earlier trusted commit: that of a member that waits for its restart.
+    ``verdict`` is ``report.describe`` of it, left out in the records of a round; ``verdict_digest`` is over its
+    canonical bytes. ``evidence`` is what was received, ``rules`` the blob of what it was held against: the ``policy``
+    for the ``image`` at the record's commit. ``previous`` and ``must_be_same_boot`` say how fresh it had to be.
+    ``image_commit`` is set where the image's document is one of an earlier trusted commit: that of a member that waits
+    for its restart.
     """
 
-    verdict: dict[str, Any]
-    evidence: Digest
-    event_log: Digest
-    ima_log: Digest | None = None
+    verdict: dict[str, Any] | None = None
+    verdict_digest: Digest
+    evidence: Submitted
+    rules: Digest
     policy: Name
     image: Name
-    image_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    image_commit: CommitId | None = None
     previous: Clock | None = None
     must_be_same_boot: bool
-    challenge_commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
 class Record(Value):
     """One event in a node's life.
 
     ``commit`` and ``tree`` are the desired state it happened under. ``ports`` is what was read back from the switch
-    (``access 200``), by interface.
+    (``access 200``), by interface. ``enrolment`` is the blob of the session that an enrolment began.
     """
 
     node: Name
@@ -50,8 +52,8 @@ class Record(Value):
     previous: Digest | None = None
     event: Event
     recorded_at: datetime
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
-    tree: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    commit: CommitId
+    tree: CommitId
     verifier: str
     enclave: Name | None = None
     attempt: str | None = None
@@ -60,10 +62,18 @@ class Record(Value):
     accepted_at: datetime | None = None
     nonce: str | None = None
     clock: Clock | None = None
+    enrolment: Digest | None = None
     appraisal: Appraisal | None = None
     keys: dict[Name, int] = Field(default_factory=dict)
     ports: dict[str, str] = Field(default_factory=dict)
     causes: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str | None:
+        """Return what an appraisal came to, ``accepted`` or ``rejected``; None if this records none."""
+        if self.event is not Event.APPRAISED or self.appraisal is None:
+            return None
+        return "accepted" if self.clock is not None else "rejected"
 
 
 class Subject(Value):
@@ -80,7 +90,7 @@ class Statement(Value):
         "https://in-toto.io/Statement/v1"
     )
     subject: tuple[Subject]
-    predicate_type: Literal["urn:ringfence:record:v1"] = "urn:ringfence:record:v1"
+    predicate_type: Literal["urn:ringfence:record:v2"] = "urn:ringfence:record:v2"
     predicate: Record
 
 
@@ -108,5 +118,4 @@ def parse_statement(payload: bytes) -> Statement:
 
 def statement_path(record: Record) -> str:
     """Return where on the evidence branch the statement of ``record`` stands."""
-    day = record.recorded_at
-    return f"statements/{day:%Y}/{day:%m}/{day:%d}/{record.node}-{record.sequence}.dsse.json"
+    return f"statements/{record.recorded_at:%Y/%m/%d/%H}/{record.node}-{record.sequence}.dsse.json"

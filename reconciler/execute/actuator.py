@@ -7,11 +7,15 @@ allows; one that tells of a step is written after it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reconciler.errors.taxonomy import DeviceError, InvariantError, TransientError
 from reconciler.evidence.author import Author
+from reconciler.evidence.rules import RulesPacker
 from reconciler.execute import gates, hands
 from reconciler.execute.outcome import Done, Outcome, Waiting
 from reconciler.execute.records import Occasion, Recorder
+from reconciler.execute.rounds import Round
 from reconciler.keys.grant import grant
 from reconciler.model.observed import AnswerStatus
 from reconciler.model.record import Event
@@ -24,11 +28,14 @@ from reconciler.ports.site import Site
 class Actuator:
     """Carries out the actions of one pass on one site."""
 
-    def __init__(self, site: Site, *, author: Author, occasion: Occasion) -> None:
-        """Take the outside world, who signs the records, and what this pass is about."""
+    def __init__(
+        self, site: Site, *, author: Author, occasion: Occasion, rules: RulesPacker, plan: Sequence[a.Action]
+    ) -> None:
+        """Take the outside world, who signs the records, and what this pass is about and plans to do."""
         self._site = site
         self._occasion = occasion
-        self._records = Recorder(site.ledger, author=author, occasion=occasion)
+        self._records = Recorder(site.ledger, author=author, occasion=occasion, rules=rules)
+        self._round = Round(self._records, plan=plan)
 
     def actuate(self, action: a.Action) -> Outcome:
         """Carry out ``action`` and say how it ended; raises RingfenceError."""
@@ -111,7 +118,10 @@ class Actuator:
     def _record_evidence(self, action: a.RecordEvidence) -> None:
         node = action.subject
         accepted = gates.check_verdict(action.accepted, node=node, enclave=action.enclave)
-        news = [self._records.accepted(accepted)]
+        if self._round.has(node):
+            self._round.write()
+            return
+        news = self._records.accepted(accepted)
         if action.keys:
             versions = {key: self._site.custodian.ensure(key) for key in action.keys}
             news.append(self._records.news(node, Event.RELEASED, keys=versions))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.evidence.author import Author
+from reconciler.evidence.rules import RulesPacker
 from reconciler.execute.actuator import Actuator
 from reconciler.execute.judge import judge
 from reconciler.execute.observe import observe
@@ -68,7 +69,8 @@ class Engine:
         self.site.desk.publish(draft.desired.commit)
         author = Author(sign=self.sign, key_id=self.key_id, commit=draft.desired.commit, tree=draft.desired.tree)
         occasion = Occasion(desired=draft.desired, observed=draft.observed, now=self.now)
-        actuator = Actuator(self.site, author=author, occasion=occasion)
+        rules = self.memory.rules if self.memory else RulesPacker()
+        actuator = Actuator(self.site, author=author, occasion=occasion, rules=rules, plan=draft.plan.actions)
 
         def actuate(action: Action) -> Outcome:
             if self.recall is not None and isinstance(action, PowerOff | PowerOn):

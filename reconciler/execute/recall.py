@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from reconciler.evidence.rules import RulesPacker
 from reconciler.execute.judge import JudgeMemory
 from reconciler.model.observed import ObservedState, PowerState
 from reconciler.plan.memory import PlanMemory
@@ -42,10 +43,11 @@ class PowerRecall:
 
 
 class PassMemory:
-    """The last observation, whose equal parts the next one uses again, the verdicts on it, and the plans made."""
+    """The last observation, whose equal parts the next one uses again, the verdicts, plans and packed rules."""
 
     def __init__(self) -> None:
         """Remember nothing."""
         self.observed: ObservedState | None = None
         self.plans = PlanMemory()
         self.verdicts = JudgeMemory()
+        self.rules = RulesPacker()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,10 @@ from reconciler.attest.expectation import Expectation
 from reconciler.attest.verdict import Accepted, Rejected, Verdict
 from reconciler.errors.taxonomy import InvariantError
 from reconciler.evidence.author import Author, News
-from reconciler.evidence.raw import pack
+from reconciler.evidence.canonical import canonical, digest
+from reconciler.evidence.raw import enrolment_of, pack
 from reconciler.evidence.report import describe
+from reconciler.evidence.rules import RulesPacker
 from reconciler.evidence.statement import Appraisal
 from reconciler.model.desired import DatedImage, DesiredState
 from reconciler.model.observed import ObservedState, Session
@@ -34,11 +36,12 @@ class Occasion:
 class Recorder:
     """Writes what happens in one pass, and knows each node's head as it goes on."""
 
-    def __init__(self, ledger: Ledger, *, author: Author, occasion: Occasion) -> None:
-        """Begin with the heads that were observed."""
+    def __init__(self, ledger: Ledger, *, author: Author, occasion: Occasion, rules: RulesPacker) -> None:
+        """Begin with the heads that were observed; ``rules`` may be kept from pass to pass."""
         self._ledger = ledger
         self._author = author
         self._occasion = occasion
+        self._rules = rules
         self._heads = {name: seen.head for name, seen in occasion.observed.nodes.items()}
 
     def head(self, node: str) -> Head | None:
@@ -51,7 +54,7 @@ class Recorder:
         head = self._heads[news[0].node]
         for item in news:
             entries.append(self._author.entry(head, item, at=at or self._occasion.now()))
-            head = entries[-1].head
+            head = entries[-1].heads[0]
         self._ledger.append(entries)
         self._heads[news[0].node] = head
 
@@ -62,38 +65,65 @@ class Recorder:
         endorsement = self._occasion.desired.nodes[node].spec.tpm.endorsement
         return News(node=node, event=event, endorsement=endorsement, details=context | details)
 
-    def accepted(self, verdict: Accepted) -> News:
-        """Return the news of an acceptance, with the raw evidence."""
+    def write_round(self, verdicts: Sequence[Accepted]) -> None:
+        """Record that members proved themselves again, all in one round."""
+        members = [(self._head(verdict.node), self._acceptance(verdict, is_leaf=True)) for verdict in verdicts]
+        entry = self._author.round(members, at=self._occasion.now())
+        self._ledger.append([entry])
+        self._heads |= {head.node: head for head in entry.heads}
+
+    def accepted(self, verdict: Accepted) -> list[News]:
+        """Return the news of an acceptance, with the raw evidence; first that of the enrolment, if it is a new one."""
+        news = self._acceptance(verdict, is_leaf=False)
+        return [*self._enrolment(verdict, news), news]
+
+    def rejected(self, verdict: Rejected) -> News:
+        """Return the news of a rejection, with the raw evidence."""
+        return self._appraised(verdict, self._evidence(verdict.node)[0], is_leaf=False)
+
+    def is_enrolled(self, verdict: Accepted) -> bool:
+        """Return whether the session of ``verdict`` is the one that is on record as enrolled."""
+        head = self._heads[verdict.node]
+        return head is not None and head.enrolment == enrolment_of(self._evidence(verdict.node)[0])
+
+    def _enrolment(self, verdict: Accepted, news: News) -> list[News]:
+        if self.is_enrolled(verdict):
+            return []
+        enrolment = news.details["appraisal"].evidence.enrolment
+        context = {"enclave": verdict.enclave, "attempt": verdict.attempt, "enrolment": enrolment}
+        enrolled = News(node=news.node, event=Event.ENROLLED, endorsement=news.endorsement, details=context)
+        return [enrolled]
+
+    def _acceptance(self, verdict: Accepted, *, is_leaf: bool) -> News:
         evidence, session = self._evidence(verdict.node)
         return self._appraised(
             verdict,
             evidence,
+            is_leaf=is_leaf,
             nonce=verdict.nonce.hex(),
             clock=_clock(verdict.clock),
             accepted_at=evidence.received_at,
             contacted_at=session.started_at,
         )
 
-    def rejected(self, verdict: Rejected) -> News:
-        """Return the news of a rejection, with the raw evidence."""
-        return self._appraised(verdict, self._evidence(verdict.node)[0])
-
-    def _appraised(self, verdict: Verdict, evidence: Evidence, **details: Any) -> News:  # noqa: ANN401  # fields of Record
-        packed = pack(evidence)
+    def _appraised(self, verdict: Verdict, evidence: Evidence, *, is_leaf: bool, **details: Any) -> News:  # noqa: ANN401  # fields of Record
+        head = self._heads[verdict.node]
+        packed = pack(evidence, ima=head.ima if head else None)
         spec = self._occasion.desired.enclaves[verdict.enclave].spec
         expected, image = self._expectation(verdict.node)
+        rules = self._rules.pack(expected)
         now = self._occasion.desired.commit
+        told = describe(verdict)
         appraisal = Appraisal(
-            verdict=describe(verdict),
-            evidence=packed.document,
-            event_log=packed.event_log,
-            ima_log=packed.ima_log,
+            verdict=None if is_leaf else told,
+            verdict_digest=digest(canonical(told)),
+            evidence=packed.submitted,
+            rules=rules.digest,
             policy=spec.policy,
             image=image.name,
             image_commit=None if image.commit == now else image.commit,
             previous=_clock(expected.previous) if expected.previous else None,
             must_be_same_boot=expected.must_be_same_boot,
-            challenge_commit=evidence.commit,
         )
         endorsement = self._occasion.desired.nodes[verdict.node].spec.tpm.endorsement
         context = {"enclave": verdict.enclave, "attempt": verdict.attempt, "appraisal": appraisal}
@@ -102,8 +132,14 @@ class Recorder:
             event=Event.APPRAISED,
             endorsement=endorsement,
             details=context | details,
-            blobs=packed.blobs,
+            blobs={**rules.blobs, **packed.blobs},
         )
+
+    def _head(self, node: str) -> Head:
+        head = self._heads[node]
+        if head is None:
+            raise InvariantError(f"node {node}", "a member without a record", reason="HeadMissing")
+        return head
 
     def _expectation(self, node: str) -> tuple[Expectation, DatedImage]:
         desired, seen = self._occasion.desired, self._occasion.observed.nodes[node]

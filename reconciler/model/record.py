@@ -19,8 +19,12 @@ from reconciler.model.phase import Phase
 class Event(StrEnum):
     """What can happen to a node that is worth a record."""
 
+    PARKED = "parked"
+    """Its ports lead nowhere, and were read back."""
     ASSIGNED = "assigned"
     """It is in its airlock and will boot an image for an enclave."""
+    ENROLLED = "enrolled"
+    """A TPM in its airlock showed its endorsement and proved that an attestation key is its own."""
     APPRAISED = "appraised"
     """Its evidence was judged; accepted or rejected."""
     RELEASED = "released"
@@ -44,6 +48,14 @@ class Clock(Value):
     firmware_version: Uint64
 
 
+class ImaTip(Value):
+    """The end of a recorded IMA log: its newest link (``evidence.segments``), its size in bytes and its digest."""
+
+    link: Digest
+    size: Annotated[int, Field(ge=1)]
+    digest: Digest
+
+
 class Head(Value):
     """The sum of a node's statements.
 
@@ -51,7 +63,9 @@ class Head(Value):
     ``nonce`` (hexadecimal), ``proven_commit`` and ``clock`` belong to the last accepted appraisal of ``attempt``;
     ``clock_before`` is the clock that appraisal was held against, so that it can be repeated. ``contacted_at`` is
     when the node enrolled in this attempt. ``keys`` are the versions it knows, by name. ``rejection`` is the
-    sequence number of the statement that rejected it, until it returns to the pool.
+    sequence number of the statement that rejected it, until it returns to the pool. ``enrolment`` is the blob that its
+    newest session began with. ``ima`` is where its recorded IMA log ends. ``is_parked`` says what is on record of its
+    ports: None if nothing is.
     """
 
     node: Name
@@ -73,3 +87,6 @@ class Head(Value):
     confirmed_at: datetime | None = None
     keys: dict[Name, int] = Field(default_factory=dict)
     rejection: int | None = None
+    enrolment: Digest | None = None
+    ima: ImaTip | None = None
+    is_parked: bool | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from reconciler.model.record import Head
@@ -11,17 +11,19 @@ from reconciler.model.record import Head
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One signed statement about a node, the raw evidence behind it, and the head that follows.
+    """One signed statement, the raw evidence behind it, and what follows from it.
 
     ``path`` is the statement's place on the evidence branch, ``envelope`` a DSSE envelope, ``blobs`` raw bytes by
-    lower-case SHA-256.
+    lower-case SHA-256. ``heads`` are those of the nodes that it is about, none where it is about the repository.
+    ``attached`` are files beside it, new like it; ``sums`` are files that are written anew each time.
     """
 
-    node: str
     path: str
     envelope: bytes
     blobs: Mapping[str, bytes]
-    head: Head
+    heads: tuple[Head, ...] = ()
+    attached: Mapping[str, bytes] = field(default_factory=dict)
+    sums: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Ledger(Protocol):

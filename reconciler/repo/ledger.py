@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
@@ -28,26 +28,24 @@ from reconciler.model.record import Head
 from reconciler.ports.ledger import Entry
 from reconciler.repo.git import Git, check_id
 from reconciler.repo.objects import NewObjects, Tree, folders_of, parse_tree, write_tree
+from reconciler.repo.places import (
+    JOURNAL_HEAD,
+    OBSERVATION_PATH,
+    TRUSTED_PATH,
+    blob_path,
+    head_path,
+    is_attachment,
+    is_node,
+    is_statement,
+)
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
+from reconciler.repo.transparency import Log, extend, read_log
 
-TRUSTED_PATH = "trusted.json"
-OBSERVATION_PATH = "observation.json"
 WRITER = "ringfence <ringfence@localhost>"
+ORIGIN = "ringfence/evidence"
 _OWN_PRINCIPAL = "ringfence@localhost"
-_STATEMENT = re.compile(r"statements/([A-Za-z0-9][A-Za-z0-9._-]{0,127}/){0,6}[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_NODE = re.compile(r"[a-z0-9-]{1,63}")
 _MESSAGE_LINES = 50
-
-
-def blob_path(digest: str) -> str:
-    """Return where the bytes with the bare SHA-256 ``digest`` stand on the evidence branch."""
-    return f"blobs/sha256/{digest[:2]}/{digest[2:]}"
-
-
-def head_path(node: str) -> str:
-    """Return where the head of ``node`` stands on the evidence branch."""
-    return f"nodes/{node}/head.json"
 
 
 @dataclass(slots=True)
@@ -64,9 +62,15 @@ class _Ticket:
 class GitLedger:
     """The evidence branch of one repository. May be shared between threads."""
 
-    def __init__(self, git: Git, *, branch: str, key: EvidenceKey | None, signers: AllowedSigners) -> None:
-        """Read and write ``branch``; without ``key`` only read. ``signers`` may have signed it, beside ``key``."""
+    def __init__(
+        self, git: Git, *, branch: str, key: EvidenceKey | None, signers: AllowedSigners, origin: str = ORIGIN
+    ) -> None:
+        """Read and write ``branch``; without ``key`` only read. ``signers`` may have signed it, beside ``key``.
+
+        ``origin`` is the name of the log that its tree heads are signed with.
+        """
         self._git = git
+        self._origin = origin
         self._branch = branch
         self._key = key
         known = [signer for signer in signers.signers if not key or signer.fingerprint != key.key_id]
@@ -78,6 +82,7 @@ class GitLedger:
         self._is_synced = False
         self._tip: str | None = None
         self._heads: dict[str, Head] = {}
+        self._log: Log | None = None
 
     def heads(self) -> Mapping[str, Head]:
         """Return the newest head of every node that has one."""
@@ -162,6 +167,13 @@ class GitLedger:
         served = [ticket for ticket in tickets if ticket.error is None]
         if not served:
             return ""
+        statements = [(entry.path, entry.envelope) for ticket in served for entry in ticket.entries]
+        log = self._log
+        if statements:
+            log = log or read_log(self._git, before, origin=self._origin)
+            log, lines = extend(log, statements, origin=self._origin, key=key, today=datetime.now(UTC).date())
+            trees |= self._trees(before, [path for path in lines if path not in files])
+            files |= lines
         new = NewObjects()
         tree = write_tree(new, trees=trees, files=files)
         commit = new.add("commit", key.sign_commit(_commit_bytes(tree, parent=before, tickets=served)))
@@ -170,7 +182,8 @@ class GitLedger:
             raise self._moved()
         self._tip = commit
         self._is_synced = True
-        self._heads |= {entry.node: entry.head for ticket in served for entry in ticket.entries}
+        self._log = log
+        self._heads |= {head.node: head for ticket in served for entry in ticket.entries for head in entry.heads}
         return commit
 
     def _sync(self) -> str | None:
@@ -178,7 +191,7 @@ class GitLedger:
         tip = self._read_tip()
         if tip != self._tip or not self._is_synced:
             self._heads = self._read_heads(tip) if tip else {}
-            self._tip, self._is_synced = tip, True
+            self._tip, self._is_synced, self._log = tip, True, None
         return tip
 
     def _check_tip(self) -> str | None:
@@ -231,10 +244,10 @@ class GitLedger:
     def _conflict(
         self, ticket: _Ticket, *, trees: Mapping[str, Tree], files: Mapping[str, bytes]
     ) -> RingfenceError | None:
-        for entry in ticket.entries:
-            folder, _, name = entry.path.rpartition("/")
-            if entry.path in files or name.encode() in trees.get(folder, {}):
-                return InvariantError(entry.path, "is on the evidence branch already", reason="StatementExists")
+        for path in (path for entry in ticket.entries for path in (entry.path, *entry.attached)):
+            folder, _, name = path.rpartition("/")
+            if path in files or name.encode() in trees.get(folder, {}):
+                return InvariantError(path, "is on the evidence branch already", reason="StatementExists")
         return None
 
     def _moved(self) -> TransientError:
@@ -255,27 +268,31 @@ def _entry_files(entries: Sequence[Entry]) -> dict[str, bytes]:
     """Return what ``entries`` put on the branch, by path; InvariantError if they do not fit together."""
     files: dict[str, bytes] = {}
     for entry in entries:
-        if not _STATEMENT.fullmatch(entry.path) or ".." in entry.path or entry.path in files:
+        if not is_statement(entry.path) or entry.path in files:
             raise InvariantError(entry.path, "is no place for a statement", reason="BadStatementPath")
-        if not _NODE.fullmatch(entry.node) or entry.head.node != entry.node:
-            raise InvariantError(f"node {entry.node}", "has somebody else's head", reason="BadHead")
+        if not all(is_attachment(path) for path in entry.attached) or set(entry.sums) - {JOURNAL_HEAD}:
+            raise InvariantError(entry.path, "brings files that have no place", reason="BadStatementPath")
+        for head in entry.heads:
+            if not is_node(head.node):
+                raise InvariantError(f"node {head.node}", "is no name of a node", reason="BadHead")
+            files[head_path(head.node)] = canonical_value(head)
         for digest, content in entry.blobs.items():
             if hashlib.sha256(content).hexdigest() != digest:
                 raise InvariantError(f"blob {digest[:12]}", "has another digest", reason="BadBlob")
             files[blob_path(digest)] = content
-        files[entry.path] = entry.envelope
-        files[head_path(entry.node)] = canonical_value(entry.head)
+        files |= {entry.path: entry.envelope, **entry.attached, **entry.sums}
     return files
 
 
 def _commit_bytes(tree: str, *, parent: str | None, tickets: Sequence[_Ticket]) -> bytes:
     entries = [entry for ticket in tickets for entry in ticket.entries]
     trusted = [ticket.trusted for ticket in tickets if ticket.trusted]
-    lines = [f"{entry.node}: {entry.head.phase} #{entry.head.sequence}" for entry in entries[:_MESSAGE_LINES]]
-    lines += [f"and {len(entries) - _MESSAGE_LINES} more"] if len(entries) > _MESSAGE_LINES else []
+    heads = [head for entry in entries for head in entry.heads]
+    lines = [f"{head.node}: {head.phase} #{head.sequence}" for head in heads[:_MESSAGE_LINES]]
+    lines += [f"and {len(heads) - _MESSAGE_LINES} more"] if len(heads) > _MESSAGE_LINES else []
     lines += [f"trust {commit}" for commit in trusted]
     what = "trust" if trusted else "observation"
-    subject = f"evidence: {len(entries)} records" if entries else f"evidence: {what}"
+    subject = f"evidence: {len(heads) or len(entries)} records" if entries else f"evidence: {what}"
     now = int(time.time())
     headers = [f"tree {tree}", *([f"parent {parent}"] if parent else [])]
     headers += [f"author {WRITER} {now} +0000", f"committer {WRITER} {now} +0000"]

@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Iterator
 
 from reconciler.errors.taxonomy import TrustError
+from reconciler.evidence.round import records_path
 from reconciler.repo.git import Git, TreeEntry, check_id
-from reconciler.repo.ledger import OBSERVATION_PATH, TRUSTED_PATH, blob_path
+from reconciler.repo.places import OBSERVATION_PATH, blob_path, is_rewritten
 from reconciler.repo.signers import AllowedSigners
 
 _BULK_BYTES = 256 << 20
-_REWRITTEN = ("nodes/", TRUSTED_PATH, OBSERVATION_PATH)
 
 
 class EvidenceReader:
@@ -31,6 +31,13 @@ class EvidenceReader:
     def statements(self) -> Iterator[tuple[str, bytes]]:
         """Yield path and envelope of every statement, by path."""
         return self._under("statements/")
+
+    def rounds(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """Yield path, envelope and records of every round, by path."""
+        contents = dict(self._under("rounds/"))
+        for path, envelope in contents.items():
+            if path.endswith(".dsse.json"):
+                yield path, envelope, contents.get(records_path(path), b"")
 
     def heads(self) -> Iterator[tuple[str, bytes]]:
         """Yield path and content of every head, by path."""
@@ -67,7 +74,7 @@ class EvidenceReader:
             path = change.path.decode("utf-8", "backslashreplace")
             if change.status == "A" and change.mode == "100644":
                 continue
-            if change.status == "M" and path.startswith(_REWRITTEN):
+            if change.status == "M" and is_rewritten(path):
                 continue
             word = {"D": "deletes", "M": "changes"}.get(change.status, "turns into something else")
             flaws.append(_flaw(change.commit, f"{word} {path}", reason="EvidenceRewritten"))

@@ -18,7 +18,7 @@ from datetime import datetime
 from reconciler.errors.taxonomy import InvariantError, TrustError
 from reconciler.repo.basis import Basis, read_basis
 from reconciler.repo.git import Git, check_id
-from reconciler.repo.ledger import TRUSTED_PATH
+from reconciler.repo.places import TRUSTED_PATH
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.trust import FetchedCommit, Judgement, commit_is_missing, judge
 

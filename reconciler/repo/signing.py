@@ -42,6 +42,7 @@ class EvidenceKey:
             key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw),
         )
         self.key_id = _fingerprint(self._blob)
+        self.public = self._blob[-32:]
 
     def __repr__(self) -> str:
         """Show the public half's fingerprint only."""

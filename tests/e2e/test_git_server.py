@@ -65,7 +65,7 @@ class Hosted:
         head = Head(
             node="n1", sequence=sequence, digest=f"sha256:{sequence:064x}", phase=Phase.AIRLOCK, commit=self.base
         )
-        entry = Entry(node="n1", path=f"statements/n1/{sequence}.json", envelope=b"{}", head=head, blobs={})
+        entry = Entry(path=f"statements/n1/{sequence}.json", envelope=b"{}", heads=(head,), blobs={})
         signers, _ = parse_allowed_signers(self.repo.allowed("carol"), path="")
         key = EvidenceKey(self.repo.keys["carol"])
         return GitLedger(Git(self.repo.path), branch="evidence", key=key, signers=signers).append([entry])

@@ -12,6 +12,7 @@ from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.audit import Archive, Findings, audit
 from reconciler.model.desired import DesiredState
 from reconciler.model.record import Head
+from reconciler.ports.ledger import Entry
 from tests.support.runner import EVIDENCE_KEY, Runner
 from tests.support.sites import EnclaveShape, site
 from tests.support.softtpm import Lie
@@ -21,16 +22,24 @@ from tests.support.world_line import Fault
 from tests.support.worlds import EVIDENCE_LIES, MALICES, History, faults, histories
 
 
+def _entries(world: World) -> list[Entry]:
+    return [entry for entries in world.ledger.rounds for entry in entries]
+
+
 def _branch(world: World) -> list[tuple[str, bytes]]:
-    return [(entry.path, entry.envelope) for entries in world.ledger.rounds for entry in entries]
+    return [(entry.path, entry.envelope) for entry in _entries(world) if not entry.attached]
+
+
+def _rounds(world: World) -> list[tuple[str, bytes, bytes]]:
+    return [(entry.path, entry.envelope, records) for entry in _entries(world) for records in entry.attached.values()]
 
 
 def _blobs(world: World) -> dict[str, bytes]:
-    return {name: data for entries in world.ledger.rounds for entry in entries for name, data in entry.blobs.items()}
+    return {name: data for entry in _entries(world) for name, data in entry.blobs.items()}
 
 
 def _heads(world: World) -> dict[str, Head]:
-    return {entry.node: entry.head for entries in world.ledger.rounds for entry in entries}
+    return {head.node: head for entry in _entries(world) for head in entry.heads}
 
 
 def _audit(
@@ -54,6 +63,7 @@ def _audit(
         _branch(world) if statements is None else statements,
         archive=archive,
         heads=_heads(world) if heads is None else heads,
+        rounds=_rounds(world),
     )
 
 
@@ -82,7 +92,8 @@ def test_an_audit_of_any_story_finds_no_flaw(
         world.tick(wait)
     found = _audit(world)
     assert found.flaws == []
-    assert len(found.records) == len(_branch(world))
+    lines = sum(len(records.splitlines()) for _, _, records in _rounds(world))
+    assert len(found.records) == len(_branch(world)) + lines
 
 
 @pytest.fixture(scope="module")

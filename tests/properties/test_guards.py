@@ -46,7 +46,7 @@ def wider(world: World) -> set[tuple[str, str, int | None]]:
 
 def said_since(world: World, rounds: int) -> list[Said]:
     """Return what was recorded after the first ``rounds`` of the ledger."""
-    return [read_entry(entry) for entries in world.ledger.rounds[rounds:] for entry in entries]
+    return [said for entries in world.ledger.rounds[rounds:] for entry in entries for said in read_entry(entry)]
 
 
 @given(

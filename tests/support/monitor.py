@@ -152,13 +152,13 @@ class Monitor:
 
     def on_appended(self, entries: Sequence[Entry]) -> None:
         """Judge records before they are durable."""
-        for entry in entries:
-            said = read_entry(entry)
+        pairs = [pair for entry in entries for pair in zip(read_entry(entry), entry.heads, strict=True)]
+        for said, made in pairs:
             self._judge_departure(said)
             track = self.track(said.node)
             wrong = track.follow(said)
             self._require(wrong is None, wrong or "")
-            head = (entry.head.node, entry.head.sequence, entry.head.digest)
+            head = (made.node, made.sequence, made.digest)
             self._require(head == (said.node, said.sequence, said.digest), f"a head of {said.node} is not its record's")
             self._require(said.commit in self.world.trusted, f"{said.node} has a record under untrusted {said.commit}")
             self._judge_record(said)

@@ -34,16 +34,24 @@ class Said:
     keys: dict[str, int]
 
 
-def read_entry(entry: Entry) -> Said:
-    """Return what the record in ``entry`` says."""
+def read_entry(entry: Entry) -> list[Said]:
+    """Return what the records in ``entry`` say: one, or as many as a round has lines."""
     payload = base64.b64decode(json.loads(entry.envelope)["payload"])
-    record: dict[str, Any] = json.loads(payload)["predicate"]
-    verdict: dict[str, Any] = record.get("appraisal", {}).get("verdict", {})
+    if entry.path.startswith("rounds/"):
+        (lines,) = entry.attached.values()
+        return [_said(line, json.loads(line)) for line in lines.splitlines()]
+    return [_said(payload, json.loads(payload)["predicate"])]
+
+
+def _said(signed: bytes, record: dict[str, Any]) -> Said:
+    appraisal: dict[str, Any] = record.get("appraisal", {})
+    # A leaf of a round has no verdict of its own: only acceptances are there.
+    verdict: dict[str, Any] = appraisal.get("verdict") or ({"verdict": "accepted"} if appraisal else {})
     return Said(
         node=record["node"],
         sequence=record["sequence"],
         previous=record.get("previous"),
-        digest="sha256:" + hashlib.sha256(payload).hexdigest(),
+        digest="sha256:" + hashlib.sha256(signed).hexdigest(),
         event=record["event"],
         commit=record["commit"],
         enclave=record.get("enclave", verdict.get("enclave")),

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from reconciler.daemon.source import Sight
 from reconciler.evidence.envelope import open_envelope, seal
 from reconciler.repo.git import Git
-from reconciler.repo.ledger import blob_path
+from reconciler.repo.places import blob_path
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
 from tests.support.gitrepo import GitRepo
@@ -31,6 +31,7 @@ def published(runner: Runner, folder: Path, *, with_evidence: bool = True) -> tu
     for entry in (entry for entries in runner.world.ledger.rounds for entry in entries):
         payload = open_envelope(entry.envelope, keys={"evidence": EVIDENCE_KEY.public_key()})
         files[entry.path] = seal(payload, sign=key.sign, key_id=key.key_id)
+        files |= dict(entry.attached)
         files |= {blob_path(digest): data for digest, data in entry.blobs.items()}
     if with_evidence:
         repo.point("evidence", repo.commit(files, signer=None))

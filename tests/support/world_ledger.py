@@ -23,12 +23,12 @@ class SimulatedLedger:
     def heads(self) -> Mapping[str, Head]:
         """Return the newest head of every node that has one."""
         if self._line.read("ledger", "heads") is not FaultKind.STALE:
-            self._shown = {entry.node: entry.head for entries in self.rounds for entry in entries}
+            self._shown = {head.node: head for entries in self.rounds for entry in entries for head in entry.heads}
         return dict(self._shown)
 
     def append(self, entries: Sequence[Entry]) -> str:
         """Record ``entries`` in one commit and return its id."""
-        subject = ",".join(f"{entry.node}#{entry.head.sequence}" for entry in entries)
+        subject = ",".join(f"{head.node}#{head.sequence}" for entry in entries for head in entry.heads)
         with self._line.write("ledger", "append", subject=subject):
             self.on_appended(entries)
             self.rounds.append(tuple(entries))

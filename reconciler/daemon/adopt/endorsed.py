@@ -90,7 +90,7 @@ def recorded(reader: EvidenceReader, *, keys: Mapping[str, Ed25519PublicKey], no
         except RingfenceError:
             continue  # The audit is for finding these.
         record, digest = statement.predicate, statement.subject[0].digest["sha256"]
-        if record.appraisal and record.appraisal.verdict.get("verdict") == "accepted":
+        if record.verdict == "accepted":
             pin = Pin(
                 digest=f"sha256:{digest}", source=f"its record {record.sequence} of {record.recorded_at:%Y-%m-%d}"
             )

@@ -56,7 +56,7 @@ def test_pin_under_which_a_node_was_accepted_last_is_known_from_its_signed_recor
             details={"appraisal": appraisal(verdict), "enclave": "blue", "attempt": "x"},
         )
         entry = author.entry(head, news, at=NOW)
-        head = entry.head
+        head = entry.heads[0]
         ledger.append([entry])
     reader = EvidenceReader(Git(repo.path), commit=repo.git("rev-parse", "refs/heads/evidence"))
     found = recorded(reader, keys=public_keys(signers), nodes=["n1", "n2"])

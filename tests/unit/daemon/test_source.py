@@ -161,7 +161,7 @@ def test_a_writer_knows_the_images_that_members_still_run(site: Site) -> None:
         image=image,
         commit=first.commit,
     )
-    source.ledger.append([Entry(node="n1", path="statements/n1-1", envelope=b"{}", blobs={}, head=head)])
+    source.ledger.append([Entry(path="statements/n1-1", envelope=b"{}", blobs={}, heads=(head,))])
     name = "images/worker.yaml"
     site.commit({name: changed(name, image, "sha256:" + "a" * 64)[name]})
     for writer in (source, site.source(key="carol")):

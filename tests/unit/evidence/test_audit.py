@@ -35,10 +35,13 @@ class Branch:
     statements: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     heads: dict[str, Head] = field(default_factory=dict)
+    attached: dict[str, bytes] = field(default_factory=dict)
     trusted: Mapping[str, DesiredState]
 
     def audit(self) -> Findings:
-        return audit(self.statements.items(), archive=self.archive, heads=self.heads)
+        alone = [(path, envelope) for path, envelope in self.statements.items() if path not in self.attached]
+        rounds = [(path, self.statements[path], content) for path, content in self.attached.items()]
+        return audit(alone, archive=self.archive, heads=self.heads, rounds=rounds)
 
     def flaws(self) -> list[tuple[str, str]]:
         return [(flaw.path, flaw.code) for flaw in self.audit().flaws]
@@ -72,7 +75,7 @@ class Branch:
             head, News(node="n1", event=event, endorsement="sha256:" + "0" * 64, details=details), at=at
         )
         self.statements[entry.path] = entry.envelope
-        self.heads["n1"] = entry.head
+        self.heads["n1"] = entry.heads[0]
         return entry.path
 
     def _desired(self, commit: str) -> DesiredState:
@@ -91,7 +94,8 @@ def branch_of(runner: Runner) -> Branch:
     for entry in (entry for entries in runner.world.ledger.rounds for entry in entries):
         branch.statements[entry.path] = entry.envelope
         branch.blobs.update(entry.blobs)
-        branch.heads[entry.node] = entry.head
+        branch.heads |= {head.node: head for head in entry.heads}
+        branch.attached |= dict.fromkeys([entry.path] if entry.attached else [], b"".join(entry.attached.values()))
     return branch
 
 
@@ -105,7 +109,7 @@ def test_an_honest_branch_has_no_flaw_and_its_verdicts_come_out_the_same(branch:
     assert found.flaws == []
     assert found.verdicts == 1
     assert [record.event.value for record in found.records] == [
-        "assigned", "appraised", "released", "admitted", "confirmed",
+        "assigned", "enrolled", "appraised", "released", "admitted", "confirmed",
     ]  # fmt: skip
     assert found.heads == branch.heads
 
@@ -251,7 +255,10 @@ def test_an_appraisal_for_no_enclave_or_attempt_is_found(branch: Branch, changes
 
 
 def test_a_challenge_under_an_untrusted_commit_is_found(branch: Branch) -> None:
-    assert (_appraised(branch, challenge_commit="f" * 40), "CommitUntrusted") in branch.flaws()
+    appraisal = branch.record(branch.path(Event.APPRAISED)).appraisal
+    assert appraisal is not None
+    evidence = appraisal.evidence
+    assert (_appraised(branch, evidence=evidence.model_copy(update={"commit": "f" * 40})), "CommitUntrusted") in branch.flaws()
 
 
 def _drop(blobs: dict[str, bytes], name: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.errors.taxonomy import InvariantError, TrustError
 from reconciler.evidence.fold import fold
+from reconciler.evidence.raw import Submitted
 from reconciler.evidence.statement import Appraisal, Record
 from reconciler.model.phase import Phase
 from reconciler.model.record import Clock, Event, Head
@@ -35,13 +36,23 @@ def _details(event: Event) -> dict[str, Any]:
 def _appraisal() -> Appraisal:
     return Appraisal(
         verdict={},
-        evidence="sha256:" + "1" * 64,
-        event_log="sha256:" + "2" * 64,
+        verdict_digest="sha256:" + "0" * 64,
+        evidence=Submitted(
+            enrolment="sha256:" + "1" * 64,
+            commit="b" * 40,
+            nonce="ab" * 32,
+            quote="",
+            signature="",
+            pcrs="sha256:" + "2" * 64,
+            event_log="sha256:" + "3" * 64,
+            challenged_at=START,
+            received_at=START,
+        ),
+        rules="sha256:" + "4" * 64,
         policy="measured-boot",
         image="worker",
         previous=BEFORE,
         must_be_same_boot=False,
-        challenge_commit="b" * 40,
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from reconciler.errors.taxonomy import TrustError
-from reconciler.evidence.audit import judged_under, read_evidence
+from reconciler.evidence.audit import judged_under
+from reconciler.evidence.raw import RawReader
 from reconciler.evidence.rejudge import Fate, Outlook, rejudge
 from reconciler.evidence.statement import Record
 from reconciler.model.desired import DesiredState
@@ -23,7 +24,7 @@ def recorded() -> tuple[Record, Evidence, DesiredState]:
     branch = branch_of(at_stage(Stage.MEMBER))
     record = branch.record(branch.path(Event.APPRAISED))
     assert record.appraisal is not None
-    evidence = read_evidence(record.appraisal, blob=branch.blobs.get)
+    evidence = RawReader(branch.blobs.get).read(record.appraisal.evidence)
     return record, evidence, branch.trusted[record.commit]
 
 
@@ -104,7 +105,7 @@ def test_a_member_that_waits_for_its_restart_is_judged_by_what_it_runs() -> None
     path = [path for path in branch.statements if branch.record(path).event is Event.APPRAISED][-1]
     record = branch.record(path)
     assert record.appraisal is not None
-    evidence = read_evidence(record.appraisal, blob=branch.blobs.get)
+    evidence = RawReader(branch.blobs.get).read(record.appraisal.evidence)
     then = judged_under(record, record.appraisal, desired=branch.trusted.__getitem__)
     now = branch.trusted[record.commit]
     assert rejudge(record, evidence=evidence, then=then, now=now).fate is Fate.RESTARTS

@@ -21,7 +21,8 @@ from reconciler.model.phase import Phase
 from reconciler.model.record import Head
 from reconciler.ports.ledger import Entry
 from reconciler.repo.git import Git
-from reconciler.repo.ledger import GitLedger, blob_path, head_path
+from reconciler.repo.ledger import GitLedger
+from reconciler.repo.places import blob_path, head_path
 from reconciler.repo.reader import EvidenceReader
 from reconciler.repo.signers import AllowedSigners, parse_allowed_signers
 from reconciler.repo.signing import EvidenceKey
@@ -57,11 +58,10 @@ def entry(node: str, sequence: int, *, blob: bytes = b"log") -> Entry:
         keys={"disk": sequence},
     )
     return Entry(
-        node=node,
         path=f"statements/2026/01/02/{node}-{sequence}.dsse.json",
         envelope=f"{node} {sequence}".encode(),
         blobs={hashlib.sha256(blob).hexdigest(): blob},
-        head=head,
+        heads=(head,),
     )
 
 
@@ -98,7 +98,7 @@ def test_appended_entries_are_on_the_branch_and_signed_by_the_evidence_key(repo:
     assert signature is not None
     assert signature.principal == "carol"
     repo.git("fsck", "--strict")
-    assert ledger(repo).heads() == {"n1": entry("n1", 1).head, "n2": entry("n2", 1).head}
+    assert ledger(repo).heads() == {"n1": entry("n1", 1).heads[0], "n2": entry("n2", 1).heads[0]}
 
 
 def test_heads_are_canonical_json(repo: GitRepo) -> None:
@@ -140,7 +140,7 @@ def test_trusted_commit_is_remembered_beside_the_records(repo: GitRepo) -> None:
     writer.set_trusted("2" * 40)
     writer.set_trusted("2" * 40)
     assert ledger(repo).trusted() == "2" * 40
-    assert ledger(repo).heads() == {"n1": entry("n1", 1).head}
+    assert ledger(repo).heads() == {"n1": entry("n1", 1).heads[0]}
     assert repo.git("rev-list", "--count", "evidence") == "2"
 
 
@@ -152,7 +152,7 @@ def test_observation_is_rewritten_in_place_and_that_is_no_flaw(repo: GitRepo) ->
     for content in (b'{"a":1}', b'{"a":2}'):
         writer.set_observation(content)
     assert ledger(repo).observation() == reader(repo).observation() == b'{"a":2}'
-    assert ledger(repo).heads() == {"n1": entry("n1", 1).head}
+    assert ledger(repo).heads() == {"n1": entry("n1", 1).heads[0]}
     assert repo.git("log", "-1", "--format=%s", "evidence") == "evidence: observation"
     assert reader(repo).check_history(signers=carol(repo)) == []
 
@@ -180,14 +180,14 @@ def test_statement_is_never_written_twice(repo: GitRepo) -> None:
 )
 def test_statement_elsewhere_is_refused(tmp_path: Path, path: str) -> None:
     made = entry("n1", 1)
-    elsewhere = Entry(node="n1", path=path, envelope=b"", blobs={}, head=made.head)
+    elsewhere = Entry(path=path, envelope=b"", blobs={}, heads=made.heads)
     with pytest.raises(InvariantError):
         ledger(GitRepo(tmp_path)).append([elsewhere])
 
 
 def test_blob_under_a_wrong_digest_is_refused(tmp_path: Path) -> None:
     made = entry("n1", 1)
-    wrong = Entry(node="n1", path=made.path, envelope=b"", blobs={"0" * 64: b"x"}, head=made.head)
+    wrong = Entry(path=made.path, envelope=b"", blobs={"0" * 64: b"x"}, heads=made.heads)
     with pytest.raises(InvariantError):
         ledger(GitRepo(tmp_path)).append([wrong])
 
