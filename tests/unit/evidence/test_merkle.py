@@ -74,6 +74,16 @@ def test_published_consistency_proof_from_six_to_eight_holds() -> None:
     verify_consistency(old=6, old_root=root(LEAVES[:6]), size=8, root=root(LEAVES), proof=proof)
 
 
+def test_published_consistency_proof_from_one_to_eight_holds() -> None:
+    proof = consistency_proof(1, LEAVES)
+    assert [node.hex() for node in proof] == [
+        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    ]
+    verify_consistency(old=1, old_root=LEAVES[0], size=8, root=root(LEAVES), proof=proof)
+
+
 def test_inclusion_is_refused_with_a_proof_that_is_short_long_or_of_another_leaf() -> None:
     good, whole = inclusion_proof(4, LEAVES[:5]), root(LEAVES[:5])
     verify_inclusion(LEAVES[4], index=4, size=5, proof=good, root=whole)
