@@ -17,29 +17,16 @@ def audit(
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
 ) -> None:
     """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else."""
-    from reconciler.cli.archive import evidence_tip, open_archive, read_heads
+    from reconciler.cli.auditing import run_audit
     from reconciler.daemon.source import TrustedSource
-    from reconciler.errors.taxonomy import InputError
-    from reconciler.evidence.audit import Flaw
-    from reconciler.evidence.audit import audit as audit_records
     from reconciler.repo.git import Git
-    from reconciler.repo.reader import EvidenceReader
 
     git = Git(repo)
-    sight = TrustedSource(git).refresh()
-    tip = evidence_tip(git, sight.desired.repository.spec.evidence.branch)
-    if tip is None:
-        hint = "clone with all branches: git clone keeps them as origin/…"
-        raise InputError("audit", "this clone has no evidence branch", reason="NoEvidence", hint=hint)
-    reader = EvidenceReader(git, commit=tip)
-    archive = open_archive(git, reader=reader, trusted=sight.desired.commit)
-    found = audit_records(reader.statements(), archive=archive, heads=read_heads(reader), rounds=reader.rounds())
-    signers = sight.signers.only(sight.desired.repository.spec.evidence.signers)
-    rewritten = [Flaw(path=e.subject, code=e.reason, message=e.message) for e in reader.check_history(signers=signers)]
-    flaws = rewritten + found.flaws
+    audited = run_audit(git, sight=TrustedSource(git).refresh())
+    found, flaws = audited.findings, audited.findings.flaws
     document = {
-        "evidence": tip,
-        "trusted": sight.desired.commit,
+        "evidence": audited.evidence,
+        "trusted": audited.trusted,
         "records": len(found.records),
         "verdicts": found.verdicts,
         "flaws": [{"path": f.path, "code": f.code, "message": f.message} for f in flaws],
