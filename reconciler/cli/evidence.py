@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from reconciler.cli.operate import Output, Repository
 
+_DEADLINE_S = 1800.0
+"""A year of evidence is a large branch: git may take its time for a list of it."""
+
 
 def audit(
     repo: Repository = Path(),
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
+    head: Annotated[
+        list[Path] | None,
+        typer.Option("--head", help="a signed tree head kept from before (a copy of checkpoints/latest); repeatable"),
+    ] = None,
 ) -> None:
     """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else."""
+    from reconciler.cli.audit_text import ProgressLine, audit_document, audit_text, read_head
     from reconciler.cli.auditing import run_audit
     from reconciler.daemon.source import TrustedSource
     from reconciler.repo.git import Git
 
-    git = Git(repo)
-    audited = run_audit(git, sight=TrustedSource(git).refresh())
-    found, flaws = audited.findings, audited.findings.flaws
-    document = {
-        "evidence": audited.evidence,
-        "trusted": audited.trusted,
-        "records": len(found.records),
-        "verdicts": found.verdicts,
-        "flaws": [{"path": f.path, "code": f.code, "message": f.message} for f in flaws],
-        "nodes": {name: head.phase.value for name, head in sorted(found.heads.items())},
-    }
-    typer.echo(json.dumps(document, indent=2) if output is Output.JSON else _audit_text(document))
-    if flaws:
+    git = Git(repo, deadline_s=_DEADLINE_S)
+    kept = [read_head(path) for path in head or ()]
+    with ProgressLine(sys.stderr) as line:
+        audited = run_audit(git, sight=TrustedSource(git).refresh(), progress=line.show, heads=kept)
+    with audited:
+        document = audit_document(audited)
+    typer.echo(json.dumps(document, indent=2) if output is Output.JSON else audit_text(document))
+    if document["flaws"]:
         raise typer.Exit(3)
-
-
-def _audit_text(document: dict[str, Any]) -> str:
-    lines = [f"flaw: {f['path']}: {f['message']} [{f['code']}]" for f in document["flaws"]]
-    lines.append(f"evidence {document['evidence'][:12]}, desired state {document['trusted'][:12]}")
-    lines.append(f"{document['records']} records, {document['verdicts']} verdicts computed again")
-    lines.append(f"{len(lines) - 2} flaws" if document["flaws"] else "everything holds")
-    return "\n".join(lines)
 
 
 def explain(
