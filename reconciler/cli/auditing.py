@@ -1,11 +1,12 @@
 """The audit of a clone, as commands run it: one function, ``run_audit``, and what came of it, ``Audited``.
 
-    audited = run_audit(git, sight=sight, progress=None, take=None, heads=(), journal=None, more=())
+    audited = run_audit(git, sight=None, progress=None, take=None, heads=(), journal=None, more=())
 
-``git`` and ``sight`` (``TrustedSource(git).refresh()``) are the clone and the desired state in force. ``progress`` is
-told how far it is, ``take`` is given every record whose signature and place hold, in the order of the log, as the audit
-goes past it. ``heads`` are tree heads that somebody kept from before: the log must lead on from each. ``journal`` looks
-at the journal's entries, ``more`` are other checks of the branch (of witnesses, say), each a function that gives flaws.
+``git`` is the clone, ``sight`` the desired state in force; without it, it is found out, without the evidence branch's
+help if that is in such a state that nothing could be trusted by it (which is a flaw, then). ``progress`` is told how far
+it is, ``take`` is given every record whose signature and place hold, in the order of the log, as the audit goes past
+it. ``heads`` are tree heads that somebody kept from before: the log must lead on from each. ``journal`` looks at the
+journal's entries, ``more`` are other checks of the branch (of witnesses, say), each a function that gives flaws.
 
 ``audited.findings`` has ``flaws`` (path, code, message, severity), ``heads`` by node, ``records``, ``verdicts`` and
 other figures in ``checked``, and the log's ``origin``, ``size`` and ``root``; ``audited.history`` says who signed which
@@ -20,8 +21,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from reconciler.cli.archive import evidence_tip, open_archive
-from reconciler.daemon.source import Sight
-from reconciler.errors.taxonomy import InputError
+from reconciler.daemon.source import Sight, TrustedSource
+from reconciler.errors.taxonomy import InputError, TrustError
 from reconciler.evidence.audit import Archive, Findings, Flaw, JournalAudit, Progress, audit, read_records
 from reconciler.evidence.note import Checkpoint
 from reconciler.evidence.statement import Record
@@ -62,14 +63,18 @@ class Audited:
 def run_audit(
     git: Git,
     *,
-    sight: Sight,
+    sight: Sight | None = None,
     progress: Progress | None = None,
     take: Callable[[Record], None] | None = None,
     heads: Sequence[Checkpoint] = (),
     journal: JournalAudit | None = None,
     more: Sequence[Check] = (),
 ) -> Audited:
-    """Audit the evidence branch that ``sight`` names; InputError if this clone has none."""
+    """Audit the evidence branch that ``sight`` names.
+
+    InputError if this clone has none; TrustError if there is no desired state to audit it by.
+    """
+    sight, doubt = (sight, None) if sight is not None else _find_sight(git)
     spec = sight.desired.repository.spec.evidence
     tip = evidence_tip(git, spec.branch)
     if tip is None:
@@ -89,7 +94,7 @@ def run_audit(
     signers = sight.signers.only(spec.signers)
     history = walk_history(git, tip, signers=signers, keys={**public_keys(signers), **found.keys})
     found.checked.commits, found.checked.bytes = history.commits, branch.bytes
-    for error in history.flaws:
+    for error in history.flaws if doubt is None else (doubt, *history.flaws):
         found.add(error.subject, error.reason, error.message)
     for check in more:
         for flaw in check(tip, found):
@@ -103,3 +108,11 @@ def run_audit(
         archive=archive,
         branch=branch,
     )
+
+
+def _find_sight(git: Git) -> tuple[Sight, TrustError | None]:
+    """Return the desired state in force, and why it could not be told with the evidence branch's help, if so."""
+    try:
+        return TrustedSource(git).refresh(), None
+    except TrustError as error:
+        return TrustedSource(git, by_record=False).refresh(), error

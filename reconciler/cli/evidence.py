@@ -27,13 +27,12 @@ def audit(
     """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else."""
     from reconciler.cli.audit_text import ProgressLine, audit_document, audit_text, read_head
     from reconciler.cli.auditing import run_audit
-    from reconciler.daemon.source import TrustedSource
     from reconciler.repo.git import Git
 
     git = Git(repo, deadline_s=_DEADLINE_S)
     kept = [read_head(path) for path in head or ()]
     with ProgressLine(sys.stderr) as line:
-        audited = run_audit(git, sight=TrustedSource(git).refresh(), progress=line.show, heads=kept)
+        audited = run_audit(git, progress=line.show, heads=kept)
     with audited:
         document = audit_document(audited)
     typer.echo(json.dumps(document, indent=2) if output is Output.JSON else audit_text(document))
