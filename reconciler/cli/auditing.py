@@ -2,11 +2,11 @@
 
     audited = run_audit(git, sight=None, progress=None, take=None, heads=(), journal=None, more=())
 
-``git`` is the clone, ``sight`` the desired state in force; without it, it is found out, without the evidence branch's
-help if that is in such a state that nothing could be trusted by it (which is a flaw, then). ``progress`` is told how far
-it is, ``take`` is given every record whose signature and place hold, in the order of the log, as the audit goes past
-it. ``heads`` are tree heads that somebody kept from before: the log must lead on from each. ``journal`` looks at the
-journal's entries, ``more`` are other checks of the branch (of witnesses, say), each a function that gives flaws.
+``git`` is the clone, ``sight`` the desired state in force. Without it, that is found out, and without the evidence
+branch's help if nothing can be trusted by that (which is a flaw, then). ``progress`` is told how far it is, ``take`` is
+given every record whose signature and place hold, in the order of the log, as the audit goes past it. ``heads`` are
+tree heads that somebody kept from before: the log must lead on from each. ``journal`` looks at the journal's entries,
+``more`` are other checks of the branch (of witnesses, say), each a function that gives flaws.
 
 ``audited.findings`` has ``flaws`` (path, code, message, severity), ``heads`` by node, ``records``, ``verdicts`` and
 other figures in ``checked``, and the log's ``origin``, ``size`` and ``root``; ``audited.history`` says who signed which
