@@ -31,6 +31,7 @@ _BARE_S = 1.0
 def write(folder: Path, sizes: tuple[int, ...]) -> dict[int, str]:
     """Write the branch, and return its commits with as many appraisals as ``sizes`` say; signatures go to a file."""
     from benchmarks.audited import Writer, bare_signatures, make_estate
+    from reconciler.repo.git import Git
 
     made = make_estate(folder)
     writer = Writer(made, made.ledger)
@@ -42,7 +43,7 @@ def write(folder: Path, sizes: tuple[int, ...]) -> dict[int, str]:
         appraisals += writer.round(number)
         if appraisals in sizes:
             tips[appraisals] = made.git.head("evidence") or ""
-    made.git.run("repack", "-q", "-a", "-d")
+    Git(made.repo.path, deadline_s=_DEADLINE_S).run("repack", "-q", "-a", "-d", "--window=2", "--threads=1")
     rate = _bare_rate(list(bare_signatures(writer)))
     (folder / "bare").write_text(str(rate))
     return tips

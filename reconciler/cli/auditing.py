@@ -81,7 +81,12 @@ def run_audit(
         hint = "clone with all branches: git clone keeps them as origin/…"
         raise InputError("audit", "this clone has no evidence branch", reason="NoEvidence", hint=hint)
     branch = EvidenceBranch(git, commit=tip)
-    archive = open_archive(git, blob=lambda digest: branch.read(blob_path(digest)), trusted=sight.desired.commit)
+    archive = open_archive(
+        git,
+        blob=lambda digest: branch.read(blob_path(digest)),
+        trusted=sight.desired.commit,
+        known=sight.desired,
+    )
     found = audit(
         branch,
         archive=archive,

@@ -10,6 +10,8 @@ import rfc8785
 
 from reconciler.model.base import Value
 
+_QUICK = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401  # any JSON value
     """Return the RFC 8785 form of a JSON value, as UTF-8."""
@@ -44,4 +46,4 @@ def quick(value: Any) -> bytes:  # noqa: ANN401  # a JSON value
 
     Ten times as fast as ``canonical``; for values of our own making, of which that is known.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _QUICK.encode(value).encode()
