@@ -40,6 +40,7 @@ def _assemble() -> None:
         repository,
         trust,
         webhook,
+        witness,
     )
 
     groups = {
@@ -53,7 +54,7 @@ def _assemble() -> None:
     }
     for name, group in groups.items():
         app.add_typer(group.app, name=name)
-    for module in (repository, planning, operate, evidence, trust, holding, adopt, webhook, codeowners):
+    for module in (repository, planning, operate, evidence, trust, holding, adopt, webhook, codeowners, witness):
         for command in module.COMMANDS:
             app.command()(command)
 
