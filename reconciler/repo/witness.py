@@ -69,9 +69,9 @@ class Witness:
         TrustError: it contradicts what was seen before, or is no log by its signers; nothing is signed.
         """
         seen = self.recall(charge.origin)  # 1
-        latest: bytes | None = None
+        latest = self._latest(charge)
         try:
-            latest = self._latest(charge, seen=seen)
+            self._check_shown(charge, seen=seen, latest=latest)
             if latest is None:
                 return None
             now = self._sight(charge, note=parse_note(latest), seen=seen)
@@ -87,9 +87,8 @@ class Witness:
 
         TrustError: it signed two trees of that size, so its key or its folder is not its own alone.
         """
-        signed = [mine for base in self._bases() for mine in self._signed(base, origin=origin)]
-        own = self._memory.recall(origin)
-        heads = [*([own] if own else []), *signed]
+        signed = [self._last_signed(base, origin=origin) for base in self._bases()]
+        heads = [head for head in (self._memory.recall(origin), *signed) if head is not None]
         seen = max(heads, key=lambda head: head.size, default=None)
         if seen and {head.root for head in heads if head.size == seen.size} != {seen.root}:
             message = f"it has signed two trees of {seen.size}; nothing is signed any more"
@@ -97,21 +96,19 @@ class Witness:
             raise TrustError(f"witness {self._name}", message, reason="WitnessContradicts", hint=hint)
         return seen
 
-    def _latest(self, charge: Charge, *, seen: Seen | None) -> bytes | None:
-        if charge.tip is not None:
-            if self._git.verify_commit(charge.tip, allowed=charge.signers) is None:
-                hint = "somebody else wrote to the branch, or the evidence signers have changed"
-                message = f"its newest commit {charge.tip[:12]} is not signed by a signer that this witness knows"
-                raise TrustError(f"log {charge.origin}", message, reason="EvidenceForeign", hint=hint)
-            name = f"{charge.tip}:{LATEST_CHECKPOINT}"
-            latest = self._git.objects([name]).get(name)
-            if latest is not None:
-                return latest
-        if seen is not None:
+    def _latest(self, charge: Charge) -> bytes | None:
+        name = f"{charge.tip}:{LATEST_CHECKPOINT}"
+        return self._git.objects([name]).get(name) if charge.tip else None
+
+    def _check_shown(self, charge: Charge, *, seen: Seen | None, latest: bytes | None) -> None:
+        if charge.tip is not None and self._git.verify_commit(charge.tip, allowed=charge.signers) is None:
+            hint = "somebody else wrote to the branch, or the evidence signers have changed"
+            message = f"its newest commit {charge.tip[:12]} is not signed by a signer that this witness knows"
+            raise TrustError(f"log {charge.origin}", message, reason="EvidenceForeign", hint=hint)
+        if latest is None and seen is not None:
             message = f"there is no head any more; seen before was a tree of {seen.size} with root {seen.root}"
             hint = "restore the evidence branch from a clone"
             raise TrustError(f"log {charge.origin}", message, reason="HeadRolledBack", hint=hint)
-        return None
 
     def _sight(self, charge: Charge, *, note: Note, seen: Seen | None) -> Sighting:
         tip = str(charge.tip)
@@ -128,7 +125,8 @@ class Witness:
     def _testify(self, seen: Seen, *, at: datetime, is_new: bool) -> Testimony:
         bases = self._bases()
         for each in bases:
-            if any(mine.size == seen.size for mine in self._signed(each, origin=seen.origin)):
+            mine = self._last_signed(each, origin=seen.origin)
+            if mine is not None and mine.size == seen.size:
                 return Testimony(seen=seen, commit=self._adopt(each), is_new=is_new)
         base = bases[0] if bases else None
         public, sign = self._key.public, self._key.sign
@@ -159,19 +157,17 @@ class Witness:
             self._git.move_branch(self.branch, old=local, new=commit, note="ringfence: witness as fetched")
         return self._git.head(self.branch) or commit
 
-    def _signed(self, commit: str, *, origin: str) -> list[Seen]:
-        """Return the heads of ``origin`` on this witness's branch at ``commit`` whose co-signature is its own."""
-        found = []
-        for size, note in read_notes(self._git, commit)[0].items():
+    def _last_signed(self, commit: str, *, origin: str) -> Seen | None:
+        """Return the largest head of ``origin`` on this witness's branch at ``commit`` that it co-signed itself."""
+        for size, note in sorted(read_notes(self._git, commit)[0].items(), reverse=True):
             try:
                 verify_cosignature(note, name=self._name, public=self._key.public)
                 head = parse_checkpoint(note.body)
             except TrustError:
                 continue
             if (head.origin, head.size) == (origin, size):
-                text = note_bytes(note).decode()
-                found.append(Seen(origin=origin, size=size, root=head.root.hex(), note=text))
-        return found
+                return Seen(origin=origin, size=size, root=head.root.hex(), note=note_bytes(note).decode())
+        return None
 
     def _keep_proof(self, charge: Charge, *, error: TrustError, seen: Seen | None, latest: bytes | None) -> None:
         files = {"refusal.txt": f"{error.reason}: {error}\nevidence commit: {charge.tip or 'none'}\n".encode()}

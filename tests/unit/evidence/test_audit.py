@@ -258,7 +258,10 @@ def test_a_challenge_under_an_untrusted_commit_is_found(branch: Branch) -> None:
     appraisal = branch.record(branch.path(Event.APPRAISED)).appraisal
     assert appraisal is not None
     evidence = appraisal.evidence
-    assert (_appraised(branch, evidence=evidence.model_copy(update={"commit": "f" * 40})), "CommitUntrusted") in branch.flaws()
+    assert (
+        _appraised(branch, evidence=evidence.model_copy(update={"commit": "f" * 40})),
+        "CommitUntrusted",
+    ) in branch.flaws()
 
 
 def _drop(blobs: dict[str, bytes], name: str) -> None:
