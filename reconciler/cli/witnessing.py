@@ -22,7 +22,7 @@ from reconciler.repo.git import Git
 from reconciler.repo.remote import Remote
 from reconciler.repo.signers import AllowedSigners, parse_allowed_signers, signer_line
 from reconciler.repo.signing import EvidenceKey
-from reconciler.repo.witness import Charge, Testimony, Witness
+from reconciler.repo.witness import Charge, Cosigning, Witness
 from reconciler.repo.witness_branch import FETCHED
 from reconciler.repo.witness_memory import WitnessMemory, check_origin
 
@@ -194,7 +194,7 @@ def _unusable(path: Path) -> InputError:
     return InputError(f"signer {path.name}", "is no public SSH key", reason="BadPin", hint=hint)
 
 
-def _told(found: Testimony, *, branch: str) -> str:
+def _told(found: Cosigning, *, branch: str) -> str:
     seen = found.seen
     what = "co-signed" if found.is_new else "still at"
     place = f"evidence {(seen.commit or '')[:_SHORT]}, {branch} {found.commit[:_SHORT]}"

@@ -44,7 +44,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Testimony:
+class Cosigning:
     """What a look came to: what the witness stands by, its branch's commit, and whether the head was new to it."""
 
     seen: Seen
@@ -63,7 +63,7 @@ class Witness:
         self._memory = memory
         self.branch = witness_branch(name)
 
-    def look(self, charge: Charge, *, at: datetime) -> Testimony | None:
+    def look(self, charge: Charge, *, at: datetime) -> Cosigning | None:
         """Check what the branch shows and co-sign its head; None if there is none to sign yet.
 
         TrustError: it contradicts what was seen before, or is no log by its signers; nothing is signed.
@@ -122,19 +122,19 @@ class Witness:
             course=course_of(self._git, seen.commit if seen else None, now=tip),
         )
 
-    def _testify(self, seen: Seen, *, at: datetime, is_new: bool) -> Testimony:
+    def _testify(self, seen: Seen, *, at: datetime, is_new: bool) -> Cosigning:
         bases = self._bases()
         for each in bases:
             mine = self._last_signed(each, origin=seen.origin)
             if mine is not None and mine.size == seen.size:
-                return Testimony(seen=seen, commit=self._adopt(each), is_new=is_new)
+                return Cosigning(seen=seen, commit=self._adopt(each), is_new=is_new)
         base = bases[0] if bases else None
         public, sign = self._key.public, self._key.sign
         signed = cosign(parse_note(seen.note.encode()), name=self._name, public=public, sign=sign, at=at)
         commit = write_note(
             self._git, name=self._name, note=signed, size=seen.size, key=self._key, at=at, base=base
         )  # 4
-        return Testimony(seen=seen, commit=commit, is_new=is_new)
+        return Cosigning(seen=seen, commit=commit, is_new=is_new)
 
     def _bases(self) -> list[str]:
         """Return where this witness's branch is, here and as fetched, the one that leads on from the other first."""
