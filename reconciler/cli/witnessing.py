@@ -65,6 +65,7 @@ class Post:
         self._git = Git(repository)
         self._options = options
         self._pinned = _read_pinned(options.pinned)
+        self._fetched_tip: str | None = None
         key = EvidenceKey(options.key)
         self._memory = WitnessMemory(state)
         try:
@@ -86,7 +87,10 @@ class Post:
         """Look once, co-sign and push, and return what to tell about it."""
         remote, branch = self._remote, self._witness.branch
         if remote is not None:
-            remote.fetch(remote.look())
+            refs = remote.look()
+            remote.fetch(refs)
+            # What was fetched before stays here when the remote loses its branch; what counts is what it shows now.
+            self._fetched_tip = refs.evidence
             theirs = remote.fetch_branch(branch, into=f"{FETCHED}{branch}")
         charge = self._charge()
         found = self._witness.look(charge, at=datetime.now(UTC))
@@ -152,7 +156,7 @@ class Post:
         if self._remote.evidence != branch:
             hint = "the default is evidence; pin another one with --origin NAME/BRANCH"
             raise InputError(f"branch {branch}", "was not fetched", reason="BranchNotFetched", hint=hint)
-        return self._git.at(self._remote.evidence_tracking)
+        return self._fetched_tip
 
     def _open_remote(self, name: str) -> Remote:
         from reconciler.cli.remotes import remote_for

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from reconciler.errors.taxonomy import cut
 from reconciler.evidence.audit import Flaw
 from reconciler.model.base import format_duration
 
@@ -62,7 +63,7 @@ def _contradiction(head: Cosigned, *, has_size: bool, origin: str) -> Flaw:
     by = " and by an evidence key" if head.has_log_signature else ""
     what = f"a tree of {head.size} with root {head.root.hex()}, co-signed by witness {head.witness} at {head.at}{by}"
     if head.origin != origin:
-        return Flaw(path=head.path, code="HeadOfAnotherLog", message=f"{what}, is of the log {head.origin}")
+        return Flaw(path=head.path, code="HeadOfAnotherLog", message=f"{what}, is of the log {cut(head.origin)!r}")
     if not has_size:
         return Flaw(
             path=head.path, code="HeadRolledBack", message=f"{what}, is larger than the branch: it was rolled back"

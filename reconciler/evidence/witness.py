@@ -12,22 +12,23 @@ that is the audit's. Remembering before signing is ``repo.witness``'s.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated
 
 from pydantic import Field
 
-from reconciler.errors.taxonomy import TrustError
+from reconciler.errors.taxonomy import TrustError, cut
 from reconciler.evidence.note import Note, NoteKey, note_bytes, parse_checkpoint, verify_note
 from reconciler.model.base import HexDigest, Value
 
 _Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+_MAX_BODY = 4096
 _HINT = "keep what the state folder holds, and compare with other clones: the branch was rolled back or written anew"
 
 
 class Seen(Value):
-    """The newest head of one log that a witness stands by. ``note`` is the signed note as it was read.
+    """The newest head of one log that a witness stands by. ``note`` is the note as the log's keys signed it.
 
     ``commit`` is the evidence commit that showed it, None where only the witness's own signature tells of it;
     ``desired`` the desired state that named the signers, None where they are pinned.
@@ -69,20 +70,24 @@ class Sighting:
 
 def follow(seen: Seen | None, now: Sighting, *, origin: str, keys: Iterable[NoteKey]) -> Seen:
     """Return what the witness stands by once it has seen ``now`` after ``seen``; TrustError if it may not."""
+    if len(now.note.body) > _MAX_BODY:
+        message = f"its head is longer than {_MAX_BODY} bytes"
+        raise TrustError(f"log {origin}", message, reason="NoteTooLarge", hint="ringfence writes no such head")
     head = parse_checkpoint(now.note.body)
     shown = f"commit {now.commit[:12]} shows a tree of {head.size} with root {head.root.hex()}"
     if head.origin != origin or (seen and seen.origin != origin):  # 1
-        message = f"{shown} of another log: {head.origin}"
+        message = f"{shown} of another log: {cut(head.origin)!r}"
         raise TrustError(
             f"log {origin}", message, reason="OriginOther", hint="was the repository exchanged or renamed?"
         )
-    verify_note(now.note, keys)
+    signers = {(signed.key.name, signed.key.key_id) for signed in verify_note(now.note, keys)}
     if (head.size, head.root) != (now.lines, now.root):  # 2
         message = f"{shown}, but its {now.lines} lines have the root {now.root.hex()}"
         raise TrustError(f"log {origin}", message, reason="HeadUnfounded", hint=_HINT)
     if seen is not None:
         _check_leads_on(seen, now, size=head.size, shown=shown)
-    note = note_bytes(now.note).decode()
+    lines = tuple(line for line in now.note.signatures if (line.name, line.key_id) in signers)
+    note = note_bytes(replace(now.note, signatures=lines)).decode()
     return Seen(origin=origin, size=head.size, root=head.root.hex(), commit=now.commit, note=note)
 
 

@@ -17,7 +17,7 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from reconciler.errors.taxonomy import TrustError
+from reconciler.errors.taxonomy import InputError, TrustError
 from reconciler.evidence.merkle import roots_at
 from reconciler.evidence.note import Note, NoteKey, cosign, note_bytes, parse_checkpoint, parse_note, verify_cosignature
 from reconciler.evidence.witness import Course, Seen, Sighting, follow
@@ -66,8 +66,12 @@ class Witness:
     def look(self, charge: Charge, *, at: datetime) -> Cosigning | None:
         """Check what the branch shows and co-sign its head; None if there is none to sign yet.
 
-        TrustError: it contradicts what was seen before, or is no log by its signers; nothing is signed.
+        TrustError: it contradicts what was seen before, or is no log by its signers; nothing is signed. InputError: the
+        key signs the evidence itself.
         """
+        if charge.signers.at(self._key.key_id) is not None:
+            hint = "give the witness a key of its own, held by somebody else"
+            raise InputError(f"witness {self._name}", "its key signs the evidence", reason="WitnessIsWriter", hint=hint)
         seen = self.recall(charge.origin)  # 1
         latest = self._latest(charge)
         try:
@@ -131,9 +135,7 @@ class Witness:
         base = bases[0] if bases else None
         public, sign = self._key.public, self._key.sign
         signed = cosign(parse_note(seen.note.encode()), name=self._name, public=public, sign=sign, at=at)
-        commit = write_note(
-            self._git, name=self._name, note=signed, size=seen.size, key=self._key, at=at, base=base
-        )  # 4
+        commit = write_note(self._git, name=self._name, note=signed, key=self._key, at=at, base=base)  # 4
         return Cosigning(seen=seen, commit=commit, is_new=is_new)
 
     def _bases(self) -> list[str]:
@@ -159,7 +161,7 @@ class Witness:
 
     def _last_signed(self, commit: str, *, origin: str) -> Seen | None:
         """Return the largest head of ``origin`` on this witness's branch at ``commit`` that it co-signed itself."""
-        for size, note in sorted(read_notes(self._git, commit)[0].items(), reverse=True):
+        for size, note in sorted(read_notes(self._git, commit, origin=origin)[0].items(), reverse=True):
             try:
                 verify_cosignature(note, name=self._name, public=self._key.public)
                 head = parse_checkpoint(note.body)

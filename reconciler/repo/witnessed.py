@@ -21,11 +21,10 @@ from reconciler.evidence.note import Kind, Note, NoteKey, parse_checkpoint, veri
 from reconciler.model.kinds import WitnessesSpec
 from reconciler.repo.commits import read_commits
 from reconciler.repo.git import Git
-from reconciler.repo.places import checkpoint_path
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import public_keys
 from reconciler.repo.witness import note_keys
-from reconciler.repo.witness_branch import FETCHED, read_notes, witness_branch
+from reconciler.repo.witness_branch import FETCHED, heads_folder, read_notes, witness_branch
 
 _REFS = ("refs/heads/", "refs/remotes/origin/", FETCHED)
 
@@ -55,11 +54,10 @@ def hear_witnesses(git: Git, watched: Watched, *, spec: WitnessesSpec, signers: 
     """Return what the witnesses of ``spec``, by their keys among ``signers``, say about the branch ``watched``."""
     heads: dict[tuple[str, str, int, bytes], Cosigned] = {}
     flaws: list[Flaw] = []
-    log_keys = note_keys(watched.keys, origin=watched.origin)
     for witness in spec.known:
         keys = public_keys(signers.only((witness.signer,))).values()
         known = [NoteKey(name=witness.name, public=key.public_bytes_raw(), kind=Kind.COSIGNATURE) for key in keys]
-        for found in _read_branches(git, witness.name, known=known, log_keys=log_keys):
+        for found in _read_branches(git, witness.name, watched=watched, known=known):
             if isinstance(found, Flaw):
                 flaws.append(found)
                 continue
@@ -73,17 +71,16 @@ def hear_witnesses(git: Git, watched: Watched, *, spec: WitnessesSpec, signers: 
     return Witnessed(heads=tuple(ordered), flaws=tuple(dict.fromkeys(flaws)))
 
 
-def _read_branches(
-    git: Git, name: str, *, known: Iterable[NoteKey], log_keys: Iterable[NoteKey]
-) -> Iterator[Cosigned | Flaw]:
-    branch = witness_branch(name)
+def _read_branches(git: Git, name: str, *, watched: Watched, known: Sequence[NoteKey]) -> Iterator[Cosigned | Flaw]:
+    branch, folder = witness_branch(name), heads_folder(watched.origin)
+    log_keys = note_keys(watched.keys, origin=watched.origin)
     commits = dict.fromkeys(commit for ref in _REFS if (commit := git.at(f"{ref}{branch}")))
     for commit in commits:
-        notes, strange = read_notes(git, commit)
+        notes, strange = read_notes(git, commit, origin=watched.origin)
         for path in strange:
             yield _strange(f"{branch}:{path}", name, "it is no signed tree head")
         for size, note in notes.items():
-            path = f"{branch}:{checkpoint_path(size)}"
+            path = f"{branch}:{folder}/{size}"
             try:
                 yield _cosigned(note, name=name, path=path, known=known, log_keys=log_keys)
             except TrustError as error:

@@ -16,7 +16,7 @@ from reconciler.repo.git import Git
 from reconciler.repo.loglines import read_leaf_hashes
 from reconciler.repo.signing import public_keys
 from reconciler.repo.witnessed import Watched, hear_witnesses
-from tests.support.gitrepo import GitRepo
+from tests.support.gitrepo import Content, GitRepo
 from tests.support.watched import append, signers_of, witness_key
 
 TOP = Path(__file__).parents[2]
@@ -113,9 +113,17 @@ def test_fork_at_the_remote_is_refused_and_an_auditor_s_fresh_clone_shows_it(sit
     assert heard(site) == ["HeadForked"]
 
 
+def test_evidence_branch_that_the_remote_lost_is_refused(site: Site) -> None:
+    assert site.witness().returncode == 0
+    site.repo.git("update-ref", "-d", "refs/heads/evidence", cwd=site.remote)
+    done = site.witness()
+    assert done.returncode == 3
+    assert "there is no head any more" in done.stderr
+
+
 def test_desired_state_that_was_exchanged_names_no_new_signers(site: Site) -> None:
     assert site.witness().returncode == 0
-    trusted = {
+    trusted: dict[str | bytes, Content] = {
         "ringfence.yaml": site.repo.git("show", "main:ringfence.yaml").replace("carol", "mallory").encode() + b"\n",
         "trust/allowed_signers": site.repo.allowed("alice", "bob", "mallory"),
     }
@@ -144,7 +152,7 @@ def test_signers_can_be_pinned_only_with_the_log_that_they_sign(site: Site) -> N
     assert site.witness("--signer", str(site.repo.keys["carol"]), "--origin", ORIGIN).returncode == 2
 
 
-def test_state_folder_in_use_and_a_remote_that_is_away_are_told_as_what_passes(site: Site) -> None:
+def test_remote_that_is_away_is_told_as_what_passes(site: Site) -> None:
     site.repo.git("remote", "set-url", "origin", "http://127.0.0.1:9/x.git", cwd=site.clone)
     assert site.witness().returncode == 5
 
@@ -159,9 +167,7 @@ def test_watch_goes_on_until_it_is_told_to_stop(site: Site) -> None:
         assert process.wait(timeout=60) == 0
     finally:
         process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
+        process.communicate()
 
 
 def test_watch_ends_at_the_first_refusal(site: Site) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.merkle import leaf_hash, root
-from reconciler.evidence.note import Checkpoint, Note, NoteKey, checkpoint_body, parse_note, sign_note
+from reconciler.evidence.note import Checkpoint, Note, NoteKey, Signature, checkpoint_body, parse_note, sign_note
 from reconciler.evidence.witness import Course, Seen, Sighting, follow
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -98,6 +100,19 @@ def test_head_of_another_log_is_refused() -> None:
 def test_head_that_the_lines_do_not_come_to_is_refused() -> None:
     for shown in (note(LEAVES[:5]), note(FORK[:4])):
         assert refused(None, sighting(LEAVES[:4], shown=shown)).reason == "HeadUnfounded"
+
+
+def test_lines_of_strangers_are_not_passed_on_and_there_can_be_no_flood_of_them() -> None:
+    signed = note(LEAVES[:4])
+    flood = [Signature(name=f"s{number}", key_id=bytes(4), value=b"x") for number in range(63)]
+    shown = replace(signed, signatures=(*flood, *signed.signatures))
+    seen = follow(None, sighting(LEAVES[:4], shown=shown), origin=ORIGIN, keys=[NOTE_KEY])
+    assert parse_note(seen.note.encode()) == signed
+
+
+def test_head_with_much_more_to_it_is_refused() -> None:
+    shown = replace(note(LEAVES[:4]), body=note(LEAVES[:4]).body + b"x" * 4096 + b"\n")
+    assert refused(None, sighting(LEAVES[:4], shown=shown)).reason == "NoteTooLarge"
 
 
 def test_head_after_one_without_a_commit_is_held_against_the_tree_alone() -> None:

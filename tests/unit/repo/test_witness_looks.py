@@ -49,7 +49,7 @@ def test_cosigned_head_stands_on_the_witness_s_branch_and_nothing_else_moves(rep
     found = looked(repo, state)
     assert repo.git("for-each-ref", "--format=%(refname)") == "refs/heads/evidence\nrefs/heads/witness/w1"
     assert Git(repo.path).head("evidence") == tip
-    note = parse_note(repo.git("cat-file", "blob", f"{found.commit}:checkpoints/3").encode() + b"\n")
+    note = parse_note(repo.git("cat-file", "blob", f"{found.commit}:checkpoints/evidence/3").encode() + b"\n")
     key = witness_key(repo)
     assert verify_cosignature(note, name="w1", public=key.public) == AT
     assert verify_note(note, note_keys(public_keys(signers_of(repo, "carol")), origin=ORIGIN))
@@ -68,7 +68,7 @@ def test_each_new_head_is_added_and_the_same_one_is_signed_once(repo: GitRepo, s
     append(repo, range(2, 300))
     second = looked(repo, state)
     assert repo.git("rev-parse", f"{second.commit}^") == first.commit
-    assert sorted(read_notes(Git(repo.path), second.commit)[0]) == [1, 299]
+    assert sorted(read_notes(Git(repo.path), second.commit, origin=ORIGIN)[0]) == [1, 299]
 
 
 def test_a_log_of_many_files_is_read_whole(repo: GitRepo, state: Path) -> None:
@@ -259,6 +259,13 @@ def test_state_that_cannot_be_read_is_never_taken_for_none(repo: GitRepo, state:
     for content in (b"", b"{}", (state / ORIGIN / "seen.json").read_bytes().replace(b"ringfence", b"something")):
         (state / ORIGIN / "seen.json").write_bytes(content)
         assert refused(repo, state).reason == "StateMalformed"
+
+
+def test_key_that_signs_the_evidence_is_no_witness_s(repo: GitRepo, state: Path) -> None:
+    append(repo, [1])
+    witness_key(repo)
+    with pytest.raises(InputError):
+        look(repo, state=state, told=charge(repo, signers=("carol", "w1")))
 
 
 def test_names_that_would_lead_elsewhere_are_refused(state: Path, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_rollback_behind_a_witness_is_told(repo: GitRepo) -> None:
     found = hear(repo)
     assert codes(found) == ["HeadRolledBack"]
     assert "by an evidence key" in found.flaws[0].message
-    assert found.flaws[0].path == "witness/w1:checkpoints/3"
+    assert found.flaws[0].path == "witness/w1:checkpoints/evidence/3"
 
 
 def test_fork_past_a_witness_is_told(repo: GitRepo) -> None:
@@ -98,14 +98,14 @@ def test_a_cloned_or_fetched_branch_is_heard_as_well(repo: GitRepo, where: str) 
 
 def test_what_a_witness_did_not_sign_is_told_and_does_not_count(repo: GitRepo) -> None:
     watch(repo, "w1", "w2")
-    theirs = repo.git("cat-file", "blob", "witness/w2:checkpoints/3").encode() + b"\n"
-    own = repo.git("cat-file", "blob", "witness/w1:checkpoints/3").encode() + b"\n"
+    theirs = repo.git("cat-file", "blob", "witness/w2:checkpoints/evidence/3").encode() + b"\n"
+    own = repo.git("cat-file", "blob", "witness/w1:checkpoints/evidence/3").encode() + b"\n"
     files = {
-        "checkpoints/3": theirs,
-        "checkpoints/4": own,
-        "checkpoints/5": b"x",
-        "checkpoints/x": own,
-        "checkpoints/7": own.replace(b"\n3\n", b"\n7\n"),
+        "checkpoints/evidence/3": theirs,
+        "checkpoints/evidence/4": own,
+        "checkpoints/evidence/5": b"x",
+        "checkpoints/evidence/x": own,
+        "checkpoints/evidence/7": own.replace(b"\n3\n", b"\n7\n"),
     }
     repo.point("witness/w1", repo.commit({**files}, signer="mallory"))
     found = hear(repo, required=2)
