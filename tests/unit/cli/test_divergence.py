@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from reconciler.cli.divergence import compare, text
-from reconciler.evidence.envelope import open_envelope
-from reconciler.evidence.statement import Record, parse_statement
+from reconciler.evidence.statement import Record
+from tests.support.entries import records_of
 from tests.support.runner import EVIDENCE_KEY, LONG, Runner
 from tests.support.sites import EnclaveShape, site
 from tests.support.softtpm import Lie
@@ -27,7 +27,7 @@ class Story:
 
     def __init__(self, runner: Runner) -> None:
         entries = [entry for entries in runner.world.ledger.rounds for entry in entries]
-        records = [parse_statement(open_envelope(entry.envelope, keys=KEYS)).predicate for entry in entries]
+        records = [record for entry in entries for record in records_of(entry, keys=KEYS)]
         self.records: list[Record] = sorted(records, key=lambda record: (record.node, record.sequence))
         self.blobs: dict[str, bytes] = {name: data for entry in entries for name, data in entry.blobs.items()}
 
@@ -43,13 +43,13 @@ class Story:
 
     def appraised(self, node: str, verdict: str) -> list[Record]:
         judged = [record for record in self.records if record.node == node and record.appraisal]
-        return [record for record in judged if record.appraisal and record.appraisal.verdict["verdict"] == verdict]
+        return [record for record in judged if record.appraisal and record.verdict == verdict]
 
     def lose(self, node: str, verdict: str) -> None:
         """Lose the event logs of the boots of ``node`` that were judged so."""
         for record in self.appraised(node, verdict):
             assert record.appraisal is not None
-            self.blobs.pop(record.appraisal.event_log.removeprefix("sha256:"), None)
+            self.blobs.pop(record.appraisal.evidence.event_log.removeprefix("sha256:"), None)
 
 
 def tampered_second_node() -> Story:
@@ -100,7 +100,7 @@ def lying(lie: Lie) -> Story:
 def test_its_own_good_boot_is_compared_before_that_of_another_node_and_in_pcr_1_too() -> None:
     story = lying(Lie.CHANGED_EVENT)
     found = story.told("n1")
-    assert (found["compared"]["node"], found["compared"]["sequence"]) == ("n1", 2)
+    assert (found["compared"]["node"], found["compared"]["sequence"]) == ("n1", 3)
     assert 1 in found["pcrs"]
     assert found["first"]["pcr"] == 4
     assert not found["first"]["replays"]
@@ -125,6 +125,7 @@ def test_a_stranger_that_booted_the_same_is_told_to_have_measured_the_same() -> 
 def test_a_log_of_a_stranger_may_be_made_up(story: Story) -> None:
     (record,) = story.appraised("n2", "rejected")
     assert record.appraisal is not None
+    assert record.appraisal.verdict is not None
     vector = record.appraisal.verdict["ear.trustworthiness-vector"] | {"instance-identity": 96}
     verdict = record.appraisal.verdict | {"ear.trustworthiness-vector": vector}
     appraisal = record.appraisal.model_copy(update={"verdict": verdict})

@@ -28,15 +28,19 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 def appraisal(verdict: str) -> dict[str, Any]:
     digest = "sha256:" + "0" * 64
-    return {
+    evidence = {"enrolment": digest, "commit": "1" * 40, "nonce": "ab", "quote": "", "signature": "", "pcrs": digest}
+    times = {"challenged_at": NOW, "received_at": NOW}
+    made = {
         "verdict": {"verdict": verdict},
-        "evidence": digest,
-        "event_log": digest,
+        "verdict_digest": digest,
+        "evidence": {**evidence, "event_log": digest, **times},
+        "rules": digest,
         "policy": "measured-boot",
         "image": "worker",
         "must_be_same_boot": False,
-        "challenge_commit": "1" * 40,
     }
+    clock = {"reset_count": 1, "restart_count": 1, "clock": 1, "firmware_version": 1}
+    return {"appraisal": made} | ({"clock": clock} if verdict == "accepted" else {})
 
 
 def test_pin_under_which_a_node_was_accepted_last_is_known_from_its_signed_records(tmp_path: Path) -> None:
@@ -53,7 +57,7 @@ def test_pin_under_which_a_node_was_accepted_last_is_known_from_its_signed_recor
             node="n1",
             event=Event.APPRAISED,
             endorsement="sha256:" + digit * 64,
-            details={"appraisal": appraisal(verdict), "enclave": "blue", "attempt": "x"},
+            details=appraisal(verdict) | {"enclave": "blue", "attempt": "x"},
         )
         entry = author.entry(head, news, at=NOW)
         head = entry.heads[0]

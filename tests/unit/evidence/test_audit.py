@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.audit import Archive, Findings, audit
 from reconciler.evidence.author import Author, News
+from reconciler.evidence.canonical import canonical_value
 from reconciler.evidence.envelope import seal
+from reconciler.evidence.round import parse_line, records_bytes, round_bytes
 from reconciler.evidence.statement import Appraisal, Record, parse_statement, statement_bytes, statement_path
 from reconciler.model.desired import DesiredState
 from reconciler.model.phase import Phase
@@ -57,12 +59,20 @@ class Branch:
         return next(path for path in self.statements if self.record(path).event is event)
 
     def record(self, path: str) -> Record:
+        """Return the record at ``path``, of a round the only one."""
+        if path in self.attached:
+            return parse_line(self.attached[path].removesuffix(b"\n"))
         return parse_statement(base64.b64decode(json.loads(self.statements[path])["payload"])).predicate
 
     def rewrite(self, path: str, *, key: Ed25519PrivateKey = EVIDENCE_KEY, **changes: Any) -> None:  # noqa: ANN401
         """Replace a record by a changed one, signed, in its old place."""
         record = self.record(path).model_copy(update=changes)
         payload = statement_bytes(record, endorsement="sha256:" + "0" * 64)
+        if path in self.attached:
+            line = canonical_value(record)
+            self.attached[path] = records_bytes([line])
+            at, commit, tree = record.recorded_at, record.commit, record.tree
+            payload = round_bytes([line], recorded_at=at, commit=commit, tree=tree, verifier=record.verifier)
         self.statements[path] = seal(payload, sign=key.sign, key_id="evidence")
 
     def add(self, event: Event, **details: Any) -> str:  # noqa: ANN401 - Record's own fields
@@ -328,14 +338,14 @@ def test_a_member_that_waits_for_its_restart_is_held_against_the_image_that_it_w
     assert branch.flaws() == []
     first, second = branch.trusted
     path, appraisal = _last_appraised(branch)
-    assert (appraisal.image_commit, appraisal.challenge_commit, branch.record(path).commit) == (first, second, second)
+    assert (appraisal.image_commit, appraisal.evidence.commit, branch.record(path).commit) == (first, second, second)
 
 
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
         ({"image_commit": "f" * 40}, "CommitUntrusted"),
-        ({"image_commit": None}, "VerdictDiffers"),
+        ({"image_commit": None}, "RulesDiffer"),
         ({"image": "no-such-image"}, "RecordStray"),
         ({"image": "worker-2"}, "RecordStray"),
         ({"image_commit": "second"}, "RecordStray"),
@@ -357,5 +367,6 @@ def test_a_former_image_of_a_node_that_nobody_assigned_one_is_found() -> None:
     record = branch.record(path).model_copy(update={"sequence": 1, "previous": None})
     payload = statement_bytes(record, endorsement="sha256:" + "0" * 64)
     place = statement_path(record)
+    branch.attached = {}
     branch.statements = {place: seal(payload, sign=EVIDENCE_KEY.sign, key_id="evidence")}
     assert (place, "RecordStray") in branch.flaws()

@@ -42,7 +42,7 @@ def outlook_under(now: DesiredState, **options: Any) -> Outlook:  # noqa: ANN401
 
 def test_under_what_it_was_accepted_by_a_node_stays() -> None:
     *_, then = recorded()
-    assert outlook_under(then) == Outlook(node="n1", enclave="blue", sequence=2, fate=Fate.STAYS)
+    assert outlook_under(then) == Outlook(node="n1", enclave="blue", sequence=3, fate=Fate.STAYS)
 
 
 def test_a_stricter_policy_names_every_reason() -> None:

@@ -30,7 +30,7 @@ RECORD = Record(
 def test_statement_is_in_toto_about_the_endorsement_key() -> None:
     document = json.loads(statement_bytes(RECORD, endorsement="sha256:" + "e" * 64))
     assert document["_type"] == "https://in-toto.io/Statement/v1"
-    assert document["predicateType"] == "urn:ringfence:record:v1"
+    assert document["predicateType"] == "urn:ringfence:record:v2"
     assert document["subject"] == [{"name": "node/n1", "digest": {"sha256": "e" * 64}}]
     assert document["predicate"]["recordedAt"] == "2026-03-03T12:00:01.250000Z"
     assert "appraisal" not in document["predicate"]
@@ -41,8 +41,8 @@ def test_what_was_written_is_read_back() -> None:
     assert parse_statement(payload).predicate == RECORD
 
 
-def test_path_is_by_day_node_and_sequence() -> None:
-    assert statement_path(RECORD) == "statements/2026/03/03/n1-3.dsse.json"
+def test_path_is_by_hour_node_and_sequence() -> None:
+    assert statement_path(RECORD) == "statements/2026/03/03/12/n1-3.dsse.json"
 
 
 def _refused(payload: bytes) -> None:

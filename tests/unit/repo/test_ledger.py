@@ -86,6 +86,10 @@ def test_appended_entries_are_on_the_branch_and_signed_by_the_evidence_key(repo:
     names = repo.git("ls-tree", "-r", "--name-only", commit).splitlines()
     assert names == sorted(
         [
+            "checkpoints/2",
+            "checkpoints/latest",
+            "log/000/000",
+            "log/frontier.json",
             blob_path(digest),
             blob_path(hashlib.sha256(b"other").hexdigest()),
             head_path("n1"),
