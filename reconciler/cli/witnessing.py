@@ -164,7 +164,9 @@ class Post:
 
         options = self._options
         branch = self._git.current_branch() or "main"
-        evidence = (options.origin or "").partition("/")[2] or "evidence"
+        known = self._memory.origins()
+        origin = options.origin or (known[0] if len(known) == 1 else "")
+        evidence = origin.partition("/")[2] or "evidence"
         settings = RemoteSettings(
             name=name,
             branch=branch,
