@@ -17,7 +17,7 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from reconciler.errors.taxonomy import InputError, TrustError
+from reconciler.errors.taxonomy import InputError, TransientError, TrustError
 from reconciler.evidence.merkle import roots_at
 from reconciler.evidence.note import Note, NoteKey, cosign, note_bytes, parse_checkpoint, parse_note, verify_cosignature
 from reconciler.evidence.witness import Course, Seen, Sighting, follow
@@ -81,7 +81,11 @@ class Witness:
             now = self._sight(charge, note=parse_note(latest), seen=seen)
             following = follow(seen, now, origin=charge.origin, keys=_note_keys(charge))  # 2
         except TrustError as error:
-            self._keep_proof(charge, error=error, seen=seen, latest=latest)
+            try:
+                self._keep_proof(charge, error=error, seen=seen, latest=latest)
+            except TransientError as failure:  # The refusal is what matters; it is never taken for one that passes.
+                message = f"{error.message} (and the proof of it could not be kept: {failure})"
+                raise TrustError(error.subject, message, reason=error.reason, hint=error.hint) from failure
             raise
         self._memory.remember(following.model_copy(update={"desired": charge.desired}))  # 3
         return self._testify(following, at=at, is_new=seen is None or seen.size != following.size)

@@ -42,9 +42,7 @@ class WitnessMemory:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            hint = "give a folder that this user may write: --state FOLDER"
-            subject = f"state folder {folder.name}"
-            raise InputError(subject, f"cannot be used: {error.strerror}", reason="StateUnusable", hint=hint) from error
+            raise _unusable(folder, f"cannot be used: {error.strerror}") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -72,6 +70,8 @@ class WitnessMemory:
             content = path.read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _unusable(path, f"cannot be read: {error.strerror}") from error
         try:
             seen = Seen.model_validate_json(content)
         except ValidationError:
@@ -82,30 +82,43 @@ class WitnessMemory:
         return seen
 
     def remember(self, seen: Seen) -> None:
-        """Write ``seen`` down for good, in place of what was remembered of its log."""
-        folder = self._place(seen.origin)
-        self._make(folder)
-        _write(folder / _SEEN, canonical_value(seen))
+        """Write ``seen`` down for good, in place of what was remembered of its log; TransientError if that fails."""
+        self._put(self._place(seen.origin), {_SEEN: canonical_value(seen)})
 
     def keep_proof(self, origin: str, *, files: dict[str, bytes]) -> Path:
-        """Keep ``files`` by name as the proof of one refusal, and return their folder; the same ones are kept once."""
+        """Keep ``files`` by name as the proof of one refusal, and return their folder; the same ones are kept once.
+
+        TransientError: they could not be written.
+        """
         digest = hashlib.sha256(b"".join(name.encode() + b"\0" + files[name] + b"\0" for name in sorted(files)))
         folder = self._place(origin) / "refused" / digest.hexdigest()[:16]
-        if not folder.is_dir():
-            self._make(folder)
-            for name, content in files.items():
-                _write(folder / name, content)
+        if not all((folder / name).is_file() for name in files):
+            self._put(folder, files)
         return folder
 
     def _place(self, origin: str) -> Path:
         return self._folder / check_origin(origin)
 
-    def _make(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for each in (folder, *folder.parents):
-            _flush_folder(each)
-            if each == self._folder:
-                break
+    def _put(self, folder: Path, files: dict[str, bytes]) -> None:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for name, content in files.items():
+                _write(folder / name, content)
+            for each in folder.parents:
+                _flush_folder(each)
+                if each == self._folder:
+                    break
+        except OSError as error:
+            hint = "nothing is signed until it can be; is the disk full?"
+            message = f"cannot be written: {error.strerror}"
+            raise TransientError(
+                f"state folder {self._folder.name}", message, reason="StateUnwritable", hint=hint
+            ) from error
+
+
+def _unusable(path: Path, message: str) -> InputError:
+    hint = "give a folder that this user may write: --state FOLDER"
+    return InputError(f"state {path.name}", message, reason="StateUnusable", hint=hint)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -268,6 +268,29 @@ def test_key_that_signs_the_evidence_is_no_witness_s(repo: GitRepo, state: Path)
         look(repo, state=state, told=charge(repo, signers=("carol", "w1")))
 
 
+def test_disk_that_takes_nothing_keeps_the_witness_from_signing_and_never_hides_a_refusal(
+    repo: GitRepo, state: Path
+) -> None:
+    append(repo, [1, 2])
+    state.mkdir()
+    (state / "ringfence").write_bytes(b"")
+    with pytest.raises(InputError):
+        look(repo, state=state)
+    (state / "ringfence").unlink()
+    (state / ORIGIN / ".seen.json.new").mkdir(parents=True)
+    with pytest.raises(TransientError):
+        look(repo, state=state)
+    assert Git(repo.path).head("witness/w1") is None
+    (state / ORIGIN / ".seen.json.new").rmdir()
+    looked(repo, state)
+    repo.git("update-ref", "-d", "refs/heads/evidence")
+    append(repo, [1, 2, 3], story="another")
+    (state / ORIGIN / "refused").write_bytes(b"")
+    error = refused(repo, state)
+    assert error.reason == "HeadForked"
+    assert "could not be kept" in error.message
+
+
 def test_names_that_would_lead_elsewhere_are_refused(state: Path, tmp_path: Path) -> None:
     for name in ("", "../evidence", "a/b", "W", "-"):
         with pytest.raises(InputError):
