@@ -21,6 +21,7 @@ from pathlib import Path
 from reconciler.errors.taxonomy import InputError, InvariantError, RingfenceError, TrustError, cut
 from reconciler.repo.desired import load_desired, load_signers
 from reconciler.repo.git import NO_COMMIT, Git, branch_ref, check_id
+from reconciler.repo.places import is_rewritten
 from reconciler.repo.remote import APPROVALS
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.snapshot import read_commit
@@ -30,7 +31,6 @@ from reconciler.repo.witness_branch import witness_branch
 MAX_UPDATES = 10_000
 _MANY = 20
 _SIGNED = re.compile(rb"^-----BEGIN (SSH|PGP) SIGNATURE-----$", re.MULTILINE)
-_ADDED_ONLY = ("statements/", "blobs/")
 _QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
 
 
@@ -174,11 +174,10 @@ def _rewritten(git: Git, commit: str, *, past: str | None) -> list[RingfenceErro
     problems: list[RingfenceError] = []
     for change in git.history(commit, past=past):
         path = change.path.decode("utf-8", "backslashreplace")
-        is_kept = path.startswith(_ADDED_ONLY)
-        if change.mode == "100644" and (change.status == "A" or (change.status == "M" and not is_kept)):
+        if change.mode == "100644" and (change.status == "A" or (change.status == "M" and is_rewritten(path))):
             continue
         word = {"D": "deletes", "M": "changes"}.get(change.status, "makes something else than a plain file of")
-        subject, hint = f"commit {change.commit[:12]}", "statements and blobs are only ever added"
+        subject, hint = f"commit {change.commit[:12]}", "what is on record is only ever added to"
         problems.append(TrustError(subject, f"{word} {cut(path)}", reason="EvidenceRewritten", hint=hint))
     return problems[:_MANY]
 
