@@ -6,7 +6,7 @@ reconciler was told by its devices in this process, and what is on record. Its r
 1. An enclave's VLAN, a wrapped key and an answer with keys need a recorded acceptance of the same node, enclave and
    attempt, by honest evidence of the enrolled TPM, made in a boot that began after the assignment and still runs.
 2. A port goes to its own airlock, its enclave's or its parking VLAN and nowhere else; what a record says of ports was
-   read back before.
+   read back before, and nobody is recorded as parked, assigned, admitted or returned whose ports did not read so.
 3. No two nodes are on one airlock VLAN.
 4. Only the newest trusted commit is published; images and enclaves are those of trusted commits.
 5. Records are chained; no answer goes out before the verdict is on record.
@@ -165,8 +165,27 @@ class Monitor:
 
     # How it is judged.
 
+    def _judge_ports(self, said: Said) -> None:
+        """Require that the ports in a record are those that the switches told of last."""
+        if said.node not in self.world.desired.nodes:
+            return
+        is_due = said.event in ("parked", "assigned", "admitted", "returned")
+        self._require(bool(said.ports) or not is_due, f"{said.node} is recorded as {said.event} without its ports")
+        for cable in self.world.desired.nodes[said.node].spec.interfaces if said.ports else ():
+            told = self.told_ports.get((cable.switch, cable.port))
+            word = f"access {told.vlan}" if told and told.mode is PortMode.ACCESS else told and told.mode.value.lower()
+            said_so = said.ports.get(cable.name)
+            self._require(said_so == word, f"{said.node} has {cable.name} recorded as {said_so}, which read {word}")
+
     def _judge_record(self, said: Said) -> None:
+        self._judge_ports(said)
+        parking = self.world.parking_of(said.node) if said.node in self.world.desired.nodes else 0
         match said.event:
+            case "parked":
+                self._require_told_in(said.node, {parking}, "recorded as parked")
+            case "assigned":
+                allowed = {self.world.airlock_of(said.node), parking}
+                self._require_told_in(said.node, allowed, "recorded as assigned")
             case "appraised" if said.verdict == "accepted":
                 self._require_true(said.node, said.nonce or "", "its evidence is accepted", is_boot_current=False)
             case "admitted":

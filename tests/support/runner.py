@@ -138,6 +138,7 @@ def assert_settled(world: World) -> None:
 
 def _assert_serves(world: World, node: str) -> None:
     track, machine = world.monitor.track(node), world.machines[node]
+    assert track.is_parked is False, f"{node} serves, and is on record as parked"
     enclave = world.desired.enclaves.get(track.enclave or "")
     assert enclave is not None, f"{node} serves {track.enclave}, which nobody asks for"
     vlan = world.desired.enclave_vlan(enclave.metadata.name)
@@ -159,5 +160,6 @@ def _assert_rests(world: World, node: str, phase: str) -> None:
     parked = access(world.parking_of(node))
     assert world.states_of(node) == [parked] * len(world.ports_of(node)), f"{node} is {phase}, but not parked"
     assert node not in world.counter.assignments, f"{node} is {phase}, but is served an image"
+    assert world.monitor.track(node).is_parked is not False, f"{node} is {phase} and parked, but that is not on record"
     for name, version in world.monitor.track(node).knows.items():
         assert world.custodian.current[name] > version, f"{node} is {phase}, and what it knows of {name} is current"
