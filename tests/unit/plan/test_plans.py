@@ -77,7 +77,8 @@ def test_a_node_that_lost_trust_is_parked_first_and_each_step_goes_on_without_th
     assert actions["rotate-key/common"].follows == ("park/n1",)
     assert set(actions["power-off/n1"].follows) == {"park/n1", "rotate-key/common"}
     assert actions["record-rejection/n1"].follows == ("power-off/n1",)
-    assert all(not action.after for id_, action in actions.items() if id_.endswith("/n1"))
+    assert actions["withdraw/n1"].after == ("record-rejection/n1",)
+    assert all(not a.after for id_, a in actions.items() if id_.endswith("/n1") and id_ != "withdraw/n1")
 
 
 def test_a_rejected_node_that_turns_up_again_is_put_down_without_a_second_record() -> None:
@@ -265,9 +266,11 @@ def test_a_parking_that_is_not_on_record_is_made_again_and_nothing_else() -> Non
         draft.observed.nodes["n1"], power=PowerState.OFF, ports={"eno1": access(999)}, assignment=None, session=None
     )
     rejected = with_head(seen, phase=Phase.REJECTED, rejection=9, nonce=None, keys={})
+    nobody = site(nodes=2)
     for is_parked, ids in ((False, ["park/n1"]), (True, []), (None, [])):
         node = with_head(rejected, is_parked=is_parked)
-        made = _plan(replace(draft, observed=replace(draft.observed, nodes={**draft.observed.nodes, "n1": node})))
+        observed = replace(draft.observed, nodes={**draft.observed.nodes, "n1": node})
+        made = _plan(replace(draft, observed=observed), desired=nobody)
         assert _ids(made) == ids
         assert not made.drift
 

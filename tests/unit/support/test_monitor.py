@@ -174,15 +174,25 @@ def test_2_a_record_of_ports_that_were_not_read_back_is_caught(world: World) -> 
         world.ledger.append([entry(world, "n1", Event.RETURNED)])
 
 
-def test_2_a_record_of_a_parking_that_no_switch_told_of_is_caught(world: World) -> None:
-    with caught("is recorded as parked without its ports"):
-        world.ledger.append([entry(world, "n1", Event.PARKED)])
-    with caught("recorded as access 999, which read access 200"):
-        world.ledger.append([entry(world, "n1", Event.PARKED, ports={"eno1": "access 999"})])
+@pytest.mark.parametrize(
+    ("ports", "message"),
+    [
+        ({}, "is recorded as parked without its ports"),
+        ({"eno1": "access 999"}, "recorded as access 999, which read access 200"),
+        ({"eno1": "access 200"}, "n1 is recorded as parked, but"),
+    ],
+)
+def test_2_a_record_of_a_parking_that_no_switch_told_of_is_caught(
+    world: World, ports: dict[str, str], message: str
+) -> None:
+    with caught(message):
+        world.ledger.append([entry(world, "n1", Event.PARKED, ports=ports)])
+
+
+def test_2_a_record_of_an_assignment_outside_the_airlock_is_caught(world: World) -> None:
+    world.spoil_port("n2", state=access(201))
+    look(world)
     with caught("n2 is recorded as assigned, but"):
-        move(world, "n2", 102)
-        world.spoil_port("n2", state=access(201))
-        look(world)
         world.ledger.append([entry(world, "n2", Event.ASSIGNED, ports={"eno1": "access 201"})])
 
 
