@@ -88,10 +88,8 @@ class Actuator:
         if is_node and self._scene(node).is_parked():
             with suppress(TransientError, DeviceError):
                 seen = hands.read(self._site, action.ports)
-        if gates.is_at(seen, action.ports):
-            ports = hands.describe_ports(seen)
-        else:
-            ports = hands.move(self._site, action.ports)
+        is_there = gates.is_at(seen, action.ports)
+        ports = hands.describe_ports(seen) if is_there else hands.move(self._site, action.ports)
         if is_node:
             self._records.write(self._records.news(node, Event.PARKED, ports=dict(ports)))
 

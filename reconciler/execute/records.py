@@ -78,7 +78,7 @@ class Recorder:
         self._heads |= {head.node: head for head in entry.heads}
 
     def _append(self, entries: Sequence[Entry], nodes: Iterable[str]) -> None:
-        """Append; if that fails, it is not known whether it was done, and what is on record of ``nodes`` is in doubt."""
+        """Append; if that fails, it is not known whether it was done: what is on record of ``nodes`` is in doubt."""
         try:
             self._ledger.append(entries)
         except BaseException:

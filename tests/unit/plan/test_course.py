@@ -257,7 +257,7 @@ def test_reasons_say_what_where_and_what_was_expected() -> None:
 
 @pytest.mark.parametrize(("phase", "rejection", "course"), [(Phase.REJECTED, 9, Expel()), (Phase.FREE, None, Leave())])
 @pytest.mark.parametrize(("is_parked", "rests"), [(True, True), (None, True), (False, False)])
-def test_a_node_rests_once_its_parking_is_on_record(  # noqa: PLR0913 - what is seen, what is recorded, what follows
+def test_a_node_rests_once_its_parking_is_on_record(
     phase: Phase, rejection: int | None, course: Course, *, is_parked: bool | None, rests: bool
 ) -> None:
     recorded = _head(_scene(Stage.MEMBER), phase=phase, rejection=rejection, nonce=None, is_parked=is_parked)
