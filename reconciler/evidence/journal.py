@@ -9,7 +9,6 @@ Source: in-toto Attestation Framework, Statement v1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -208,7 +207,10 @@ def journal_bytes(entry: JournalEntry) -> bytes:
 
 def parse_journal(payload: bytes) -> JournalEntry:
     """Return the entry in ``payload``; raise TrustError if it is not a statement of ours, byte for byte."""
-    statement = _parsed(lambda: JournalStatement.model_validate_json(payload))
+    try:
+        statement = JournalStatement.model_validate_json(payload)
+    except ValidationError:
+        statement = None
     if statement is None or not is_canonical(payload, to_json(statement)):
         raise _malformed("journal entry")
     if statement.subject != (JournalSubject(name="desired-state", digest={"gitCommit": statement.predicate.commit}),):
@@ -218,17 +220,13 @@ def parse_journal(payload: bytes) -> JournalEntry:
 
 def parse_journal_head(content: bytes) -> JournalHead:
     """Return the head in ``content``; raise TrustError if it is not one of ours, byte for byte."""
-    head = _parsed(lambda: JournalHead.model_validate_json(content))
+    try:
+        head = JournalHead.model_validate_json(content)
+    except ValidationError:
+        head = None
     if head is None or canonical_value(head) != content:
         raise _malformed(HEAD_PATH)
     return head
-
-
-def _parsed[T](parse: Callable[[], T]) -> T | None:
-    try:
-        return parse()
-    except ValidationError:
-        return None
 
 
 def _malformed(subject: str) -> TrustError:

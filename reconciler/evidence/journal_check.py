@@ -4,7 +4,7 @@
 2. Entries form a chain without a gap, each event follows from what stood before (``journal_fold``), and the head that
    the branch claims is their sum.
 3. ``followed`` names a commit of the trusted history, with its tree, that leads on from the one before it; what it
-   tells of overrides is what the two states say.
+   tells of overrides is what the two states say. Back it leads only from a commit that is refused from there on.
 4. ``key-rotated`` chains versions, and ``signer-changed`` names two signers who were allowed.
 
 Whether it is whole at its end is not seen here: that takes the log and a witness.
@@ -84,7 +84,7 @@ def check_journal(envelopes: Iterable[tuple[str, bytes]], *, history: History, h
     for path, entry, own in sorted(opened, key=lambda item: (item[1].sequence, item[0])):
         try:
             after = fold_journal(found.head, entry, digest=own)
-            _check_events(entry, found.head, history)
+            _check_events(entry, found.head, after, history)
         except RingfenceError as error:
             found.flaws.append(_flaw(path, error))
             continue
@@ -117,23 +117,26 @@ def _payload(envelope: bytes) -> bytes:
         raise TrustError("journal entry", "it is not a DSSE envelope", reason="EnvelopeMalformed") from None
 
 
-def _check_events(entry: JournalEntry, before: JournalHead | None, history: History) -> None:
+def _check_events(entry: JournalEntry, before: JournalHead | None, after: JournalHead, history: History) -> None:
     if history.desired(entry.commit).tree != entry.tree:
         raise _stray(entry, f"commit {entry.commit[:12]} has another tree")
     for event in entry.events:
         match event:
             case Followed():
-                _check_followed(entry, event, history)
+                _check_followed(entry, event, after, history)
             case SignerChanged():
                 _check_signer(entry, event, before, history)
             case _:
                 pass
 
 
-def _check_followed(entry: JournalEntry, event: Followed, history: History) -> None:
+def _check_followed(entry: JournalEntry, event: Followed, after: JournalHead, history: History) -> None:
     now = history.desired(event.commit)
-    if event.before is not None and not history.leads_on(event.before, event.commit):
-        raise _stray(entry, f"commit {event.commit[:12]} does not lead on from {event.before[:12]}")
+    # Only a commit that turned out to have findings is gone back from; then the entry says that it is refused.
+    refused = {refusal.subject for refusal in after.refusals}
+    before = event.before
+    if before is not None and f"commit {before[:12]}" not in refused and not history.leads_on(before, event.commit):
+        raise _stray(entry, f"commit {event.commit[:12]} does not lead on from {before[:12]}")
     was = history.desired(event.before) if event.is_compared and event.before else None
     if (event.commit, event.tree) != (now.commit, now.tree) or event.overrides != overrides(was, now):
         raise _stray(entry, f"it tells something else of commit {event.commit[:12]} than that commit says")

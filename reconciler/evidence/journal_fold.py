@@ -79,26 +79,25 @@ def _apply(total: _Sum, event: JournalEvent) -> str:
     """Take ``event`` into ``total``; return what is wrong with it, if anything."""
     match event:
         case Followed():
-            return _follow(total, event)
+            problem = _follow(total, event)
         case SignerChanged():
             is_next, total.signer = event.before == total.signer != event.after, event.after
-            return "" if is_next else "changes from a signer that was none"
+            problem = "" if is_next else "changes from a signer that was none"
         case KeyRotated():
-            return _rotate(total.keys, event)
+            problem = _rotate(total.keys, event)
         case Refused(refusal=refusal):
-            is_new = refusal.key not in total.refusals
+            problem = "refuses what is refused already" if refusal.key in total.refusals else ""
             total.refusals[refusal.key] = refusal
-            return "" if is_new else "refuses what is refused already"
         case RefusalOver(refusal=refusal):
-            return "" if total.refusals.pop(refusal.key, None) == refusal else "ends a refusal that does not stand"
+            problem = "" if total.refusals.pop(refusal.key, None) == refusal else "ends a refusal that does not stand"
         case DriftSeen(drift=drift):
-            is_new = total.drift.get(drift.subject) != drift
+            problem = "tells of drift that is on record" if total.drift.get(drift.subject) == drift else ""
             total.drift[drift.subject] = drift
-            return "" if is_new else "tells of drift that is on record"
         case DriftOver(drift=drift):
-            return "" if total.drift.pop(drift.subject, None) == drift else "ends drift that does not stand"
+            problem = "" if total.drift.pop(drift.subject, None) == drift else "ends drift that does not stand"
         case Pinned():  # pragma: no branch  # mypy: the match is exhaustive
-            return ""
+            problem = ""
+    return problem
 
 
 def _follow(total: _Sum, event: Followed) -> str:

@@ -64,8 +64,10 @@ class Runner:
         self.world.line.interrupts.update(meanwhile)
         before = len(self.world.line.effects)
         try:
+            self.begin()
             draft = self._engine.draft(self.world.desired)
             outcomes = self._engine.carry_out(draft, watch=lambda _action, _outcome: None)
+            self.end(draft, outcomes)
         except Crash:
             self.world.monitor.check()
             return Pass(has_crashed=True, touched=len(self.world.line.effects) - before)
@@ -74,6 +76,12 @@ class Runner:
             return Pass(error=error, touched=len(self.world.line.effects) - before)
         self.world.monitor.check()
         return Pass(plan=draft.plan, outcomes=outcomes, touched=len(self.world.line.effects) - before)
+
+    def begin(self) -> None:
+        """Do what is due before a pass; nothing."""
+
+    def end(self, draft: Draft, outcomes: Mapping[str, Outcome]) -> None:
+        """Do what is due after a pass; nothing."""
 
     def settle(self, *, quiet_rounds: int = 2, rounds: int = MAX_ROUNDS) -> Pass:
         """Make passes, with time between them, until enough in a row find nothing to do; return the last one.
