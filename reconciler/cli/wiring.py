@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from reconciler.cli.remotes import courier_for
 from reconciler.daemon.followed import FollowedSource
+from reconciler.daemon.journal import GitHistory, Journal
 from reconciler.daemon.settings import Settings, load_credentials
 from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.drivers.custodian import AgeCustodian
@@ -61,6 +62,7 @@ class Workshop:
             if self.courier
             else TrustedSource(git, key=self._key, cache=self._cache)
         )
+        self.journal = Journal(lambda: self.source.ledger, key=self._key, now=now, history=GitHistory(git, now=now))
         self.desk = SpoolDesk(self._database)
         self._boot = SpoolBootService(self._database, images=settings.images)
         self._custodian = AgeCustodian(settings.keystore, identity=settings.age_identity)

@@ -17,6 +17,11 @@ def describe_port(state: PortState) -> str:
     return f"access {state.vlan}" if state.mode is PortMode.ACCESS else state.mode.value.lower()
 
 
+def describe_ports(seen: Mapping[str, PortState]) -> dict[str, str]:
+    """Return the states of a node's ports as they are recorded, by interface."""
+    return {interface: describe_port(state) for interface, state in seen.items()}
+
+
 def move(site: Site, ports: Iterable[Port]) -> Mapping[str, str]:
     """Move each port, compare what is read back, and return the read-back states by interface.
 

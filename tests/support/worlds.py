@@ -37,6 +37,7 @@ _CALLS: tuple[tuple[str, str, tuple[FaultKind, ...]], ...] = (
     ("custodian", "*", (*_LOST, FaultKind.REFUSED)),
     ("ledger", "append", _LOST),
     ("ledger", "heads", _TRANSIENT),
+    ("ledger", "journal_head", _TRANSIENT),
 )
 
 EVIDENCE_LIES = (
