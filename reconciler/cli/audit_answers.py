@@ -45,6 +45,13 @@ class Question:
     scope: Scope
     at: datetime | None = None
 
+    @property
+    def is_narrow(self) -> bool:
+        """Return whether it is about anything less than all that is on record."""
+        from reconciler.evidence.history.chronicle import Scope
+
+        return self.scope != Scope()
+
 
 def parse_question(
     *,

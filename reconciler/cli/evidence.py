@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from reconciler.cli.audit_answers import At, Between, OfCommit, OfEnclave, OfNode, ReportFile, parse_question
 from reconciler.cli.operate import Output, Repository
 
 
 def audit(
     repo: Repository = Path(),
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
+    at: At = None,
+    between: Between = None,
+    node: OfNode = None,
+    enclave: OfEnclave = None,
+    commit: OfCommit = None,
+    report: ReportFile = None,
 ) -> None:
-    """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else."""
+    """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else.
+
+    With --at, --between, --node, --enclave or --commit it also says who was in which enclave, running which image,
+    proven how, holding which keys. Flaws come first, whatever is asked.
+    """
+    question = parse_question(
+        at=at, between=between, node=node, enclave=enclave, commit=commit, is_wanted=report is not None
+    )
     from reconciler.cli.archive import evidence_tip, open_archive, read_heads
     from reconciler.daemon.source import TrustedSource
     from reconciler.errors.taxonomy import InputError
@@ -45,7 +60,27 @@ def audit(
         "flaws": [{"path": f.path, "code": f.code, "message": f.message} for f in flaws],
         "nodes": {name: head.phase.value for name, head in sorted(found.heads.items())},
     }
-    typer.echo(json.dumps(document, indent=2) if output is Output.JSON else _audit_text(document))
+    text = _audit_text(document)
+    if question is not None:
+        from reconciler.cli.audit_report import Answer, Outcome, time_of_audit, write_report
+
+        outcome = Outcome(
+            repository=sight.desired.repository.metadata.name,
+            trusted=sight.desired.commit,
+            evidence=tip,
+            flaws=flaws,
+            verdicts=found.verdicts,
+            blob=reader.blob,
+            keys=archive.keys(sight.desired.commit),
+        )
+        answer = Answer(outcome, question, records=found.records)
+        if report is not None:
+            write_report(report, answer.to_html(git, at=time_of_audit(os.environ)))
+        if output is Output.JSON:
+            document |= answer.to_json()
+        elif report is None or question.is_narrow:
+            text += f"\n\n{answer.to_text()}"
+    typer.echo(json.dumps(document, indent=2) if output is Output.JSON else text)
     if flaws:
         raise typer.Exit(3)
 

@@ -92,9 +92,9 @@ class Chronicle:
 
     def history(self) -> History:
         """Return what the records so far add up to."""
-        nodes = sorted(self._open)
+        stays = {node: (*self._over.get(node, ()), now) for node, now in sorted(self._open.items())}
         return History(
-            stays={node: (*self._over.get(node, ()), self._open[node]) for node in nodes},
+            stays=stays,
             commits=tuple(
                 UnderCommit(
                     commit=commit,
@@ -107,6 +107,8 @@ class Chronicle:
                 for commit, tally in sorted(self._tallies.items(), key=lambda item: (item[1].first, item[0]))
             ),
             records=self._records,
+            first=min((own[0].since for own in stays.values()), default=None),
+            last=max(self._now.values(), default=None),
         )
 
     def _within(self, stay: Stay, record: Record, *, moment: datetime) -> Stay:

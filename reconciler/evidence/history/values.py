@@ -135,8 +135,13 @@ class UnderCommit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """Stays by node, each node's in order, and what was recorded under each commit, by its first record."""
+    """Stays by node, each node's in order, and what was recorded under each commit, by its first record.
+
+    ``first`` and ``last`` are when the earliest and the latest record were made, None without records.
+    """
 
     stays: Mapping[str, tuple[Stay, ...]]
     commits: tuple[UnderCommit, ...]
     records: int
+    first: datetime | None = None
+    last: datetime | None = None
