@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.cli.audit_answers import Question, by_node
+from reconciler.cli.printable import printable
 from reconciler.cli.report import Report, Section, to_text
 from reconciler.errors.taxonomy import RingfenceError
 from reconciler.evidence.history import questions
@@ -18,6 +19,8 @@ from reconciler.evidence.history.questions import Situation
 from reconciler.evidence.history.times import span_text, time_text
 from reconciler.evidence.history.values import HeldKey, History, PortsRead, Standing, Stay
 from reconciler.evidence.statement import Record
+
+_CAUSE_LETTERS = 100
 
 STANDINGS = {
     Standing.MEMBER: "member",
@@ -139,7 +142,7 @@ def _others(standing: Standing, found: list[Situation]) -> Section:
             time_text(arrival(one.proof)) if one.proof else "",
             keys_text(one.keys),
             ports_text(one.ports),
-            "; ".join(one.stay.causes)[:200],
+            _causes(one.stay),
         )
         for one in found
     ]
@@ -185,7 +188,7 @@ def _stays(node: str, stays: list[Stay]) -> Section:
             stay.enclave or "",
             " ".join(dict.fromkeys(short(one.commit) for one in stay.commits)),
             f"{stay.sequence}-{stay.last_sequence}",
-            "; ".join(stay.causes)[:200],
+            _causes(stay),
         )
         for stay in stays
     ]
@@ -220,3 +223,8 @@ def _ended(stay: Stay) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _causes(stay: Stay) -> str:
+    """Return why a node was rejected, short: the JSON and the report have all of it."""
+    return "; ".join(printable(cause.partition(" (expected ")[0], width=_CAUSE_LETTERS) for cause in stay.causes)

@@ -14,7 +14,7 @@ from reconciler.cli.audit_answers import At, Between, OfCommit, OfEnclave, OfNod
 from reconciler.cli.operate import Output, Repository
 
 
-def audit(
+def audit(  # noqa: PLR0917  # one option each
     repo: Repository = Path(),
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
     at: At = None,

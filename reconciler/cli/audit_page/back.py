@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from reconciler.cli.audit_page.audited import CommitFacts
@@ -17,6 +18,9 @@ from reconciler.evidence.statement import Record
 
 Show = Callable[[Record, Basis], Iterable[Html]]
 """Shows one thing that verdicts rest on."""
+
+_NUMBERS = re.compile(r"\[\n\s+\d+(,\n\s+\d+)*\n\s+\]")
+"""A list of numbers in JSON, a line each; strings hold no line ends."""
 
 _PARTS = {
     "pcr4": "PCR 4: the image, then the kernel in it",
@@ -45,27 +49,33 @@ def basis_section(sources: Sources) -> Html:
 
 def commits_section(commits: tuple[UnderCommit, ...], *, known: Mapping[str, CommitFacts]) -> Html:
     """Return the desired states that records were made under, with signer and date."""
-    rows = []
-    for one in commits:
-        about = known.get(one.commit)
-        recorded = ", ".join(f"{count} {event}" for event, count in one.events.items())
-        rows.append(
-            (
-                tag("span", code(one.commit), id=anchor("commit", one.commit)),
-                about.title if about else "",
-                (about.signer or "not known") if about else "",
-                about.author if about else "",
-                time_text(about.made_at) if about else "",
-                f"{recorded} ({time_text(one.first)} to {time_text(one.last)})",
-            )
-        )
-    columns = ("Commit", "Title", "Signed by", "Written by", "Dated", "Recorded under it")
     return tag(
         "section",
         tag("h2", "Desired states", id="commits"),
         tag("p", "What the operators asked for, and what was done under it. A commit's date is its author's word."),
-        table("Commits", columns, rows),
+        *(_commit(one, known.get(one.commit)) for one in commits),
     )
+
+
+def _commit(one: UnderCommit, about: CommitFacts | None) -> Html:
+    pairs: list[tuple[str, Content]] = [("Commit", code(one.commit))]
+    if about is None:
+        pairs.append(("Signed by", "not known: the commit is not there"))
+    else:
+        pairs += [
+            ("Title", about.title),
+            ("Signed by", about.signer or "not known"),
+            ("Written by", about.author),
+            ("Dated", time_text(about.made_at)),
+        ]
+    pairs += [
+        ("Content (tree)", code(one.tree)),
+        ("Recorded under it", ", ".join(f"{count} {event}" for event, count in one.events.items())),
+        ("First and last record", f"{time_text(one.first)} to {time_text(one.last)}"),
+        ("About nodes", ", ".join(one.nodes)),
+    ]
+    title = about.title if about else one.commit[:12]
+    return tag("article", tag("h3", title), facts(pairs), id=anchor("commit", one.commit), class_="commit")
 
 
 def glossary_section() -> Html:
@@ -151,7 +161,7 @@ def _policy(record: Record, basis: Basis) -> Iterator[Html]:
         ]
     )
     text = json.dumps(to_json(basis.rules.policy), indent=2, sort_keys=True, ensure_ascii=True)
-    yield tag("pre", lines(text))
+    yield tag("pre", lines(_NUMBERS.sub(lambda found: " ".join(found[0].split()), text)))
 
 
 def _tpm(record: Record, basis: Basis) -> Iterator[Html]:
@@ -165,7 +175,7 @@ def _tpm(record: Record, basis: Basis) -> Iterator[Html]:
         pairs += [
             ("Certificate of", shown.subject),
             ("Issued by", shown.issuer),
-            ("Issuers, up to the anchor", listing(basis.issuers)),
+            ("Up to the anchor", "; ".join(basis.issuers)),
             ("Valid", f"{time_text(shown.not_before)} to {time_text(shown.not_after)}"),
             ("Serial number", code(shown.serial)),
             ("Fingerprint", code(shown.fingerprint)),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reconciler.cli.audit_page.markup import Html, anchor, code, table, tag
+from reconciler.cli.audit_page.markup import Html, anchor, short_code, table, tag
 from reconciler.cli.audit_page.sources import Sources
 from reconciler.cli.audit_page.stays import lasted, proof_verdict, stay_link, time_cell
-from reconciler.cli.audit_page.timeline import Span, draw, key
+from reconciler.cli.audit_page.timeline import Span, draw
 from reconciler.cli.audit_page.words import EVENTS, standing_text
-from reconciler.cli.audit_text import keys_text, ports_text, short
+from reconciler.cli.audit_text import keys_text, ports_text
 from reconciler.evidence.history.chronicle import arrival
 from reconciler.evidence.history.questions import Situation
 from reconciler.evidence.history.times import span_text, time_text
@@ -27,7 +27,7 @@ def enclave_section(enclave: str, stays: Sequence[Stay], *, span: Span) -> Html:
             EVENTS[stay.ended_by] if stay.ended_by else "",
             str(stay.proofs.number),
             time_cell(time_text(arrival(stay.proofs.last)) if stay.proofs.last else "never"),
-            tag("span", f"{stay.image_name or ''} ", code(short(stay.image))),
+            tag("span", f"{stay.image_name or ''} ", short_code(stay.image)),
             keys_text(stay.keys),
         )
         for stay in stays
@@ -42,7 +42,6 @@ def enclave_section(enclave: str, stays: Sequence[Stay], *, span: Span) -> Html:
             "figure",
             tag("figcaption", f"Members of {enclave} over time"),
             draw(drawn, span=span, label=f"Timeline of the members of {enclave}; the table below says the same"),
-            key(),
         ),
         table(f"Members of {enclave}", columns, rows),
         id=anchor("enclave", enclave),
@@ -76,7 +75,7 @@ def moment_section(found: Sequence[Situation], *, when: str, sources: Sources) -
             "" if one.proof_age_s is None else f"{span_text(one.proof_age_s)} before",
             proof_verdict(one.proof, sources) if one.proof else "",
             one.proof.appraisal.policy if one.proof and one.proof.appraisal else "",
-            tag("span", f"{one.stay.image_name or ''} ", code(short(one.stay.image))),
+            tag("span", f"{one.stay.image_name or ''} ", short_code(one.stay.image)),
             keys_text(one.keys),
             ports_text(one.ports),
             "; ".join(_remarks(one)),

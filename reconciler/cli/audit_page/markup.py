@@ -16,6 +16,7 @@ from reconciler.cli.printable import printable
 
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,31}")
 _VOID = frozenset({"meta", "br", "path", "rect", "line", "circle"})
+_SHORT = 12
 _SAFE = re.compile(r"[^a-z0-9-]")
 
 
@@ -92,6 +93,12 @@ def listing(items: Iterable[Content]) -> Html:
 def code(text: str | None) -> Html:
     """Return a digest, an id or a name as code; nothing for None."""
     return tag("code", text) if text else NOTHING
+
+
+def short_code(text: str | None) -> Html:
+    """Return the first twelve digits of a digest or an id, unbroken; what it is in full stands elsewhere."""
+    digits = (text or "").removeprefix("sha256:")[:_SHORT]
+    return tag("code", digits, class_="short") if digits else NOTHING
 
 
 def anchor(kind: str, name: object) -> str:

@@ -13,7 +13,7 @@ from reconciler.cli.audit_page.markup import NOTHING, Html, link, tag
 from reconciler.cli.audit_page.sources import Sources
 from reconciler.cli.audit_page.stays import node_section
 from reconciler.cli.audit_page.style import CSS
-from reconciler.cli.audit_page.timeline import Span, key
+from reconciler.cli.audit_page.timeline import Span, key, patterns
 from reconciler.cli.audit_text import scope_text, window_text
 from reconciler.evidence.history import questions
 from reconciler.evidence.history.forms import Look
@@ -41,6 +41,7 @@ def page(audited: Audited, history: History, question: Question, *, look: Look) 
     nodes = [node_section(node, own, span=span, sources=sources) for node, own in by_node(stays).items()]
     basis = basis_section(sources)
     parts = [
+        patterns(),
         header(audited, asked=asked),
         result(audited),
         _contents(has_moment=question.at is not None, has_basis=basis is not NOTHING),
@@ -50,6 +51,7 @@ def page(audited: Audited, history: History, question: Question, *, look: Look) 
             "section",
             tag("h2", "Enclaves", id="enclaves"),
             summary_table(memberships) if memberships else tag("p", "No node was a member of an enclave."),
+            key() if enclaves else NOTHING,
             *enclaves,
         ),
         tag(

@@ -40,11 +40,14 @@ def node_section(node: str, stays: Sequence[Stay], *, span: Span, sources: Sourc
         tag("h3", f"Node {node}"),
         tag(
             "figure",
-            tag("figcaption", f"{node} over time"),
             draw([(node, stays)], span=span, label=f"Timeline of node {node}; the table below says the same"),
         ),
         table(f"Where {node} stood", columns, rows),
-        *(_stay(stay, sources) for stay in stays if stay.standing is not Standing.FREE),
+        *(
+            _stay(stay, sources, is_told_later=(stay.doubts is not None and _is_told_later(stay, stays)))
+            for stay in stays
+            if stay.standing is not Standing.FREE
+        ),
         id=anchor("node", node),
     )
 
@@ -82,15 +85,20 @@ def _place(stay: Stay) -> str:
     return anchor("stay", f"{stay.node}-{stay.number}")
 
 
-def _stay(stay: Stay, sources: Sources) -> Html:
+def _is_told_later(stay: Stay, stays: Sequence[Stay]) -> bool:
+    """Return whether what spoke against ``stay`` is told with the rejection that it led to."""
+    is_own = stay.standing is Standing.REJECTED
+    return not is_own and any(one.standing is Standing.REJECTED and one.doubts is stay.doubts for one in stays)
+
+
+def _stay(stay: Stay, sources: Sources, *, is_told_later: bool) -> Html:
     until = f"until {time_text(stay.until)}" if stay.until else "and not over by the last record"
     return tag(
         "article",
         tag("h4", f"Stay {stay.number}. {standing_text(stay)}, from {time_text(stay.since)} {until}"),
         facts(_facts(stay)),
         _proofs(stay, sources),
-        _speaks_against(stay, sources),
-        _keys(stay),
+        NOTHING if is_told_later else _speaks_against(stay, sources),
         class_=f"stay {stay.standing.value}",
         id=_place(stay),
     )
@@ -115,7 +123,15 @@ def _facts(stay: Stay) -> Iterator[tuple[str, Content]]:
         since = f" since {time_text(one.since)}" if number else ""
         label = "Desired state" if number == 0 else ""
         yield label, tag("span", link(anchor("commit", one.commit), code(one.commit)), since)
-    yield "Causes", listing(stay.causes)
+    if stay.doubts is not None:
+        yield "Evidence rejected", f"{time_text(arrival(stay.doubts))} (record {stay.doubts.sequence})"
+    yield (
+        "Knows keys",
+        listing(
+            [f"{k.name}, version {k.version}, since {time_text(k.since)} (record {k.sequence})" for k in stay.keys]
+        ),
+    )
+    yield "Causes", listing([cause.partition(" (expected ")[0] for cause in stay.causes])
 
 
 def _proofs_text(stay: Stay) -> str:
@@ -177,8 +193,7 @@ def _speaks_against(stay: Stay, sources: Sources) -> Html:
             code(reason.code),
             f"{reason.message} ({CODES[reason.code].meaning})" if reason.code in CODES else reason.message,
             place_of(reason),
-            code(reason.expected),
-            code(reason.found),
+            _digests(reason),
         )
         for reason in reasons
     ]
@@ -187,11 +202,12 @@ def _speaks_against(stay: Stay, sources: Sources) -> Html:
     return tag(
         "div",
         shown,
-        table("Reasons", ("Reason", "What is wrong", "Where", "Expected", "Found"), rows),
+        table("Reasons", ("Reason", "What is wrong", "Where", "Values"), rows),
         tag("p", "What is not as it has to be: ", "; ".join(aspects), ".", class_="soft") if aspects else NOTHING,
     )
 
 
-def _keys(stay: Stay) -> Html:
-    rows = [(key.name, str(key.version), time_text(key.since), str(key.sequence)) for key in stay.keys]
-    return table("Keys that it counts as knowing", ("Key", "Version", "Since", "Record"), rows)
+def _digests(reason: Reason) -> Html:
+    pairs = (("expected", reason.expected), ("found", reason.found))
+    cells = [cell for word, value in pairs if value for cell in (tag("span", word), code(value))]
+    return tag("div", *cells, class_="digests") if cells else NOTHING

@@ -18,8 +18,9 @@ h4 { font-size: .95rem; margin: 1.6rem 0 .4rem; }
 p { margin: .5rem 0; max-width: 44rem; }
 a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset: 2px; }
 code, pre { font-family: "JetBrains Mono", "DejaVu Sans Mono", "Liberation Mono", Consolas, monospace;
-  font-size: .78em; }
+  font-size: .84em; }
 code { overflow-wrap: anywhere; }
+code.short { white-space: nowrap; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--wash); border: 1px solid var(--line);
   padding: .7rem .9rem; line-height: 1.45; margin: .5rem 0; }
 header .kind { text-transform: uppercase; letter-spacing: .09em; font-size: .75rem; font-weight: 600;
@@ -46,15 +47,20 @@ dl.facts { font-size: .84rem; margin: .6rem 0 1rem; }
 dl.facts > div { display: grid; grid-template-columns: 12.5rem 1fr; gap: .2rem 1rem; padding: .26rem 0;
   border-bottom: 1px solid var(--line); }
 dl.facts dt { color: var(--soft); }
+td > .digests { display: grid; grid-template-columns: auto 1fr; gap: 0 .6rem; }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: .8rem 0 1.2rem; }
+svg.fills { position: absolute; }
 figure svg { width: 100%; height: auto; display: block; }
 figcaption { font-size: .82rem; font-weight: 600; padding: .3rem 0; }
-.key { font-size: .76rem; color: var(--soft); margin: .2rem 0 0; max-width: none; }
+.key { font-family: "Liberation Sans", "DejaVu Sans", Arial, sans-serif; font-size: .76rem;
+  color: var(--soft); margin: .2rem 0 0; max-width: none; }
 .key svg { width: 1.9rem; height: .75rem; display: inline-block; vertical-align: -.05rem; margin: 0 .35rem 0 .8rem; }
 .key svg:first-child { margin-left: 0; }
 .stay { border-left: 3px solid var(--line); padding-left: 1rem; margin: 1.3rem 0; }
 .stay > h4 { margin-top: 0; }
+.stay p, .stay ul { font-size: .84rem; }
+dd ul { margin: 0; padding-left: 1.1rem; }
 .stay.rejected { border-left-color: var(--bad); }
 .stay.member { border-left-color: var(--ink); }
 .soft { color: var(--soft); }
@@ -73,7 +79,7 @@ footer { margin-top: 3.5rem; border-top: 1px solid var(--line); padding-top: .6r
   h2 { break-before: page; margin-top: 0; }
   h2.flow { break-before: auto; margin-top: 2rem; }
   h1, h2, h3, h4, caption, figcaption { break-after: avoid; }
-  tr, figure, .result, dl.facts > div, dl.words > div { break-inside: avoid; }
+  tr, figure, .result, .stay, .source, .commit, dl.facts > div, dl.words > div { break-inside: avoid; }
   thead { display: table-header-group; }
   table { font-size: 8.6pt; }
   p, li, dd { orphans: 3; widows: 3; }

@@ -65,7 +65,6 @@ def draw(rows: Sequence[tuple[str, Sequence[Stay]]], *, span: Span, label: str) 
         parts += [_bar(stay, span=span, top=top + (_ROW - _BAR) / 2) for stay in stays]
     return tag(
         "svg",
-        _patterns(),
         *parts,
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {_WIDTH:.0f} {height:.0f}",
@@ -94,19 +93,20 @@ _LOOKS: dict[Standing, dict[str, str]] = {
 }
 
 
-def _patterns() -> Html:
-    """Return what bars are filled with; each drawing carries its own, so that it can be cut out and used."""
+def patterns() -> Html:
+    """Return what bars are filled with; it stands on a page once, before the first drawing."""
     airlock = tag("path", d="M0 6 L6 0 M-1 1 L1 -1 M5 7 L7 5", stroke="#2b5797", stroke_width="1.6")
     rejected = tag("path", d="M0 0 L6 6 M6 0 L0 6", stroke="#9b1c1c", stroke_width="1.4")
     parked = tag("circle", cx="2.5", cy="2.5", r="1", fill="#565c68")
     white = tag("rect", width="6", height="6", fill="#ffffff")
     size = {"width": "6", "height": "6", "patternUnits": "userSpaceOnUse"}
-    return tag(
+    fills = tag(
         "defs",
         tag("pattern", white, airlock, id="airlock", **size),
         tag("pattern", white, rejected, id="rejected", **size),
         tag("pattern", white, parked, id="parked", **size),
     )
+    return tag("svg", fills, width="0", height="0", aria_hidden="true", class_="fills")
 
 
 def _name(name: str, *, top: float) -> Html:
@@ -152,13 +152,13 @@ def _axis(span: Span, *, height: float) -> Html:
         tag("line", x1=f"{_LEFT:.1f}", y1=f"{bottom:.1f}", x2=f"{_WIDTH - _RIGHT:.1f}", y2=f"{bottom:.1f}", **_PEN)
     ]
     step, moments = _ticks(span)
-    for moment in moments:
+    for before, moment in zip([None, *moments], moments, strict=False):
         x = f"{span.place(moment):.1f}"
         parts.append(tag("line", x1=x, y1=f"{_TOP:.1f}", x2=x, y2=f"{bottom + 4:.1f}", **_THIN))
         parts.append(
             tag(
                 "text",
-                _tick_text(moment, step=step),
+                _tick_text(moment, before=before, step=step),
                 x=x,
                 y=f"{bottom + 17:.1f}",
                 font_size="11",
@@ -187,8 +187,10 @@ def _ticks(span: Span) -> tuple[int, list[datetime]]:
     return step, moments
 
 
-def _tick_text(moment: datetime, *, step: int) -> str:
-    text = time_text(moment)
+def _tick_text(moment: datetime, *, before: datetime | None, step: int) -> str:
+    """Return the mark's text: the day where that is a new one, the time where the marks are closer than days."""
+    day, time = time_text(moment).split()
     if step >= _DAY_S:
-        return text[:10]
-    return text[5:16] if step >= _MINUTE_S else text[11:]
+        return day
+    shown = time[:5] if step >= _MINUTE_S else time
+    return shown if before is not None and before.date() == moment.date() else f"{day} {shown}"
