@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from reconciler.evidence.history.chronicle import Scope
     from reconciler.evidence.history.forms import Look
     from reconciler.evidence.history.values import History, Stay
-    from reconciler.evidence.statement import Record
 
 At = Annotated[
     str | None,
@@ -78,16 +77,6 @@ def parse_question(
     moment = None if at is None else parse_moment(at)
     window = up_to(moment) if moment is not None else parse_window(*between) if between else Window()
     return Question(scope=Scope(window=window, node=node, enclave=enclave, commit=commit), at=moment)
-
-
-def tell(records: Iterable[Record], question: Question) -> History:
-    """Return what ``records``, each node's in the order of its chain, add up to for ``question``."""
-    from reconciler.evidence.history.chronicle import Chronicle
-
-    chronicle = Chronicle(question.scope)
-    for record in records:
-        chronicle.add(record)
-    return chronicle.history()
 
 
 def document(history: History, question: Question, *, look: Look) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from importlib import metadata
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from reconciler.cli.audit_page.audited import CommitFacts, TreeHead
+from reconciler.cli.audit_page.cover import CommitFacts, TreeHead
 from reconciler.errors.taxonomy import RingfenceError
 from reconciler.evidence.note import parse_checkpoint, parse_note, verify_note
 from reconciler.repo.git import Git

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.cli.audit_answers import Question, document, tell
+from reconciler.cli.audit_answers import Question, document
 from reconciler.errors.taxonomy import InputError
 from reconciler.evidence.history.basis import BasisReader
+from reconciler.evidence.history.chronicle import Chronicle
 from reconciler.evidence.history.questions import check_known
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    from reconciler.cli.audit_page.audited import WitnessHead
-    from reconciler.evidence.audit import Flaw
+    from reconciler.cli.auditing import Audited
     from reconciler.evidence.history.values import History
     from reconciler.evidence.statement import Record
     from reconciler.repo.git import Git
@@ -31,35 +28,39 @@ _EPOCH = "SOURCE_DATE_EPOCH"
 _MODE = 0o644
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What an audit came to, as far as an answer needs it.
+class Asked:
+    """A question that waits for its records, while the audit goes past them."""
 
-    ``blob`` gives raw bytes by bare SHA-256; ``keys`` are the evidence keys, by key id.
-    """
+    def __init__(self, question: Question) -> None:
+        """Wait for records."""
+        self._question = question
+        self._chronicle = Chronicle(question.scope)
 
-    repository: str
-    trusted: str
-    evidence: str
-    flaws: Sequence[Flaw]
-    verdicts: int
-    blob: Any
-    keys: Mapping[str, Ed25519PublicKey]
-    remarks: Sequence[str] = ()
-    witnesses: Sequence[WitnessHead] = ()
+    def take(self, record: Record) -> None:
+        """Take a record that holds, the next of its node."""
+        self._chronicle.add(record)
+
+    def answer(self, audited: Audited, *, repository: str) -> Answer:
+        """Return the answer, once ``audited`` is over; InputError if all holds and what is asked about was never there.
+
+        With flaws nobody knows what was there, so the answer is given as it is.
+        """
+        history = self._chronicle.history()
+        if not audited.findings.flaws:
+            check_known(history, scope=self._question.scope)
+        return Answer(audited, history, question=self._question, repository=repository)
 
 
 class Answer:
-    """The answer to one question, from one audit."""
+    """The answer to one question, from one audit of ``repository``."""
 
-    def __init__(self, outcome: Outcome, question: Question, *, records: Iterable[Record]) -> None:
-        """Add ``records`` up; InputError if there is no flaw and the question is about something never recorded."""
-        self._outcome = outcome
+    def __init__(self, audited: Audited, history: History, *, question: Question, repository: str) -> None:
+        """Answer ``question`` by ``history``."""
+        self._audited = audited
+        self._history = history
         self._question = question
-        self._history: History = tell(records, question)
-        self._look = BasisReader(outcome.blob).read
-        if not outcome.flaws:
-            check_known(self._history, scope=question.scope)
+        self._repository = repository
+        self._look = BasisReader(audited.archive.blob).read
 
     def to_json(self) -> dict[str, Any]:
         """Return question and answer as JSON values."""
@@ -74,27 +75,29 @@ class Answer:
     def to_html(self, git: Git, *, at: datetime) -> bytes:
         """Return the report, as made ``at``; beside the records it says what ``git`` holds of the commits."""
         from reconciler.cli import audit_facts
-        from reconciler.cli.audit_page.audited import Audited
+        from reconciler.cli.audit_page.cover import Cover
         from reconciler.cli.audit_page.page import page
 
-        outcome, history = self._outcome, self._history
+        audited, history = self._audited, self._history
         named = {one.commit for own in history.stays.values() for stay in own for one in stay.commits}
-        audited = Audited(
-            repository=outcome.repository,
-            root=audit_facts.root_of(git, outcome.trusted),
-            trusted=outcome.trusted,
-            evidence=outcome.evidence,
+        cover = Cover(
+            repository=self._repository,
+            root=audit_facts.root_of(git, audited.trusted),
+            trusted=audited.trusted,
+            evidence=audited.evidence,
             audited_at=at,
             version=audit_facts.version(),
             records=history.records,
-            verdicts=outcome.verdicts,
-            flaws=outcome.flaws,
-            remarks=outcome.remarks,
-            tree_head=audit_facts.read_tree_head(git, outcome.evidence, keys=outcome.keys),
-            witnesses=outcome.witnesses,
+            verdicts=audited.findings.verdicts,
+            flaws=audited.findings.flaws,
+            tree_head=audit_facts.read_tree_head(git, audited.evidence, keys=audited.archive.keys(audited.trusted)),
             commits=audit_facts.read_commit_facts(git, sorted(named)),
         )
-        return page(audited, history, self._question, look=self._look)
+        return page(cover, history, self._question, look=self._look)
+
+    def write_report(self, path: Path, *, git: Git, at: datetime) -> None:
+        """Write the report, as made ``at``, to ``path``; InputError if that cannot be written."""
+        write_report(path, self.to_html(git, at=at))
 
 
 def write_report(path: Path, content: bytes) -> None:

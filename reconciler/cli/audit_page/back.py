@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from reconciler.cli.audit_page.audited import CommitFacts
+from reconciler.cli.audit_page.cover import CommitFacts
 from reconciler.cli.audit_page.markup import NOTHING, Content, Html, anchor, code, facts, lines, listing, table, tag
 from reconciler.cli.audit_page.sources import Shelf, Sources
 from reconciler.cli.audit_page.words import GLOSSARY
@@ -96,7 +96,8 @@ def limits_section(*, evidence: str, trusted: str) -> Html:
     commands = "\n".join(
         (
             "git clone REPOSITORY state",
-            f"git -C state rev-parse {evidence} {trusted}",
+            f"git -C state cat-file -t {trusted}",
+            f"git -C state cat-file -t {evidence}",
             "ringfence audit --repo state",
         )
     )
@@ -108,7 +109,8 @@ def limits_section(*, evidence: str, trusted: str) -> Html:
         tag(
             "p",
             "Everything here can be computed again from a clone of the repository, without a network and without "
-            "trusting who made this report. The audit ends with 0 if everything holds, and with 3 if not:",
+            "trusting who made this report. The second and third command print the word commit, if the clone holds what was "
+            "audited here. The audit ends with 0 if everything holds, and with 3 if not:",
         ),
         tag("pre", lines(commands)),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from reconciler.cli.audit_answers import Question, by_node
-from reconciler.cli.audit_page.audited import Audited
 from reconciler.cli.audit_page.back import basis_section, commits_section, glossary_section, limits_section
+from reconciler.cli.audit_page.cover import Cover
 from reconciler.cli.audit_page.enclaves import enclave_section, moment_section, summary_table
 from reconciler.cli.audit_page.front import header, result, what_was_audited
 from reconciler.cli.audit_page.markup import NOTHING, Html, link, tag
@@ -26,8 +26,8 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of records where there are none."""
 
 
-def page(audited: Audited, history: History, question: Question, *, look: Look) -> bytes:
-    """Return the report of ``audited`` about ``question``, as HTML in UTF-8."""
+def page(cover: Cover, history: History, question: Question, *, look: Look) -> bytes:
+    """Return the report of ``cover`` about ``question``, as HTML in UTF-8."""
     sources = Sources(look)
     stays = questions.stays(history, scope=question.scope)
     span = _span(stays, history, question)
@@ -42,10 +42,10 @@ def page(audited: Audited, history: History, question: Question, *, look: Look) 
     basis = basis_section(sources)
     parts = [
         patterns(),
-        header(audited, asked=asked),
-        result(audited),
+        header(cover, asked=asked),
+        result(cover),
         _contents(has_moment=question.at is not None, has_basis=basis is not NOTHING),
-        what_was_audited(audited),
+        what_was_audited(cover),
         moment,
         tag(
             "section",
@@ -61,12 +61,12 @@ def page(audited: Audited, history: History, question: Question, *, look: Look) 
             *nodes,
         ),
         basis,
-        commits_section(questions.commits(history), known=audited.commits),
+        commits_section(questions.commits(history), known=cover.commits),
         glossary_section(),
-        limits_section(evidence=audited.evidence, trusted=audited.trusted),
-        tag("footer", f"Made by ringfence {audited.version}, {time_text(audited.audited_at)} UTC."),
+        limits_section(evidence=cover.evidence, trusted=cover.trusted),
+        tag("footer", f"Made by ringfence {cover.version}, {time_text(cover.audited_at)} UTC."),
     ]
-    return _document(f"Audit: evidence of {audited.repository}", parts)
+    return _document(f"Audit: evidence of {cover.repository}", parts)
 
 
 def _document(title: str, parts: list[Html]) -> bytes:
@@ -105,4 +105,4 @@ def _span(stays: tuple[Stay, ...], history: History, question: Question) -> Span
     last = max(ends, default=history.last or _NEVER)
     since = max(first, window.since) if window.since else first
     until = min(last, window.until) if window.until and question.at is None else last
-    return Span(since=since, until=max(until, since + timedelta(seconds=1)))
+    return Span(since=since, until=max(until, since + timedelta(seconds=1)), mark=question.at)

@@ -30,19 +30,23 @@ def node_section(node: str, stays: Sequence[Stay], *, span: Span, sources: Sourc
             time_text(stay.since),
             time_text(stay.until) or "(not over)",
             lasted(stay),
-            f"{stay.sequence} to {stay.last_sequence}",
+            _records(stay),
         )
         for stay in stays
     ]
     columns = ("Stay", "Standing", "From", "Until", "Lasted", "Records")
     return tag(
         "section",
-        tag("h3", f"Node {node}"),
         tag(
-            "figure",
-            draw([(node, stays)], span=span, label=f"Timeline of node {node}; the table below says the same"),
+            "div",
+            tag("h3", f"Node {node}"),
+            tag(
+                "figure",
+                draw([(node, stays)], span=span, label=f"Timeline of node {node}; the table below says the same"),
+            ),
+            table(f"Where {node} stood", columns, rows),
+            class_="opening",
         ),
-        table(f"Where {node} stood", columns, rows),
         *(
             _stay(stay, sources, is_told_later=(stay.doubts is not None and _is_told_later(stay, stays)))
             for stay in stays
@@ -55,6 +59,11 @@ def node_section(node: str, stays: Sequence[Stay], *, span: Span, sources: Sourc
 def lasted(stay: Stay) -> str:
     """Return how long a stay took; nothing while it is not over."""
     return span_text((stay.until - stay.since).total_seconds()) if stay.until else ""
+
+
+def _records(stay: Stay) -> str:
+    only = stay.sequence == stay.last_sequence
+    return str(stay.sequence) if only else f"{stay.sequence} to {stay.last_sequence}"
 
 
 def stay_link(stay: Stay) -> Html:
@@ -188,26 +197,31 @@ def _speaks_against(stay: Stay, sources: Sources) -> Html:
     if isinstance(basis, RingfenceError):
         return shown
     reasons = [Reason(**reason) for reason in basis.verdict.get("reasons", ())]
-    rows = [
-        (
-            code(reason.code),
-            f"{reason.message} ({CODES[reason.code].meaning})" if reason.code in CODES else reason.message,
-            place_of(reason),
-            _digests(reason),
-        )
-        for reason in reasons
-    ]
     tiers = basis.verdict["ear.trustworthiness-vector"].items()
-    aspects = [f"{ASPECTS.get(name, name)}: {TIERS.get(tier, str(tier))}" for name, tier in tiers if tier != _AFFIRMING]
+    aspects = [
+        f"{ASPECTS.get(name, name)} ({TIERS.get(tier, str(tier))})" for name, tier in tiers if tier != _AFFIRMING
+    ]
     return tag(
         "div",
         shown,
-        table("Reasons", ("Reason", "What is wrong", "Where", "Values"), rows),
-        tag("p", "What is not as it has to be: ", "; ".join(aspects), ".", class_="soft") if aspects else NOTHING,
+        facts([("Not as it has to be", listing(aspects))]),
+        *(_reason(number, reason) for number, reason in enumerate(reasons, start=1)),
     )
 
 
-def _digests(reason: Reason) -> Html:
-    pairs = (("expected", reason.expected), ("found", reason.found))
-    cells = [cell for word, value in pairs if value for cell in (tag("span", word), code(value))]
-    return tag("div", *cells, class_="digests") if cells else NOTHING
+def _reason(number: int, reason: Reason) -> Html:
+    known = CODES.get(reason.code)
+    return tag(
+        "div",
+        tag("h5", f"Reason {number}: ", known.meaning if known else reason.message),
+        facts(
+            [
+                ("Found", reason.message),
+                ("Where", place_of(reason)),
+                ("Expected value", code(reason.expected)),
+                ("Value that was found", code(reason.found)),
+                ("Code", code(reason.code)),
+            ]
+        ),
+        class_="reason",
+    )

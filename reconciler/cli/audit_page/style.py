@@ -47,7 +47,7 @@ dl.facts { font-size: .84rem; margin: .6rem 0 1rem; }
 dl.facts > div { display: grid; grid-template-columns: 12.5rem 1fr; gap: .2rem 1rem; padding: .26rem 0;
   border-bottom: 1px solid var(--line); }
 dl.facts dt { color: var(--soft); }
-td > .digests { display: grid; grid-template-columns: auto 1fr; gap: 0 .6rem; }
+h5 { font: 600 .86rem "Liberation Sans", "DejaVu Sans", Arial, sans-serif; margin: 1.1rem 0 .2rem; }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: .8rem 0 1.2rem; }
 svg.fills { position: absolute; }
@@ -78,8 +78,9 @@ footer { margin-top: 3.5rem; border-top: 1px solid var(--line); padding-top: .6r
   a { text-decoration: none; }
   h2 { break-before: page; margin-top: 0; }
   h2.flow { break-before: auto; margin-top: 2rem; }
-  h1, h2, h3, h4, caption, figcaption { break-after: avoid; }
-  tr, figure, .result, .stay, .source, .commit, dl.facts > div, dl.words > div { break-inside: avoid; }
+  h1, h2, h3, h4, h5, caption, figcaption { break-after: avoid; }
+  tr, figure, pre, .result, .stay, .reason, .opening, .source, .commit, dl.facts > div, dl.words > div { break-inside: avoid; }
+  .nowrap { white-space: normal; }
   thead { display: table-header-group; }
   table { font-size: 8.6pt; }
   p, li, dd { orphans: 3; widows: 3; }

@@ -41,10 +41,11 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """The time that a drawing shows; a stay without an end is drawn up to ``until``."""
+    """The time that a drawing shows; a stay without an end is drawn up to ``until``, ``mark`` is a moment to point at."""
 
     since: datetime
     until: datetime
+    mark: datetime | None = None
 
     def place(self, moment: datetime) -> float:
         """Return where ``moment`` lies in the drawing, from left to right."""
@@ -63,6 +64,8 @@ def draw(rows: Sequence[tuple[str, Sequence[Stay]]], *, span: Span, label: str) 
         top = _TOP + _ROW * index
         parts.append(_name(name, top=top))
         parts += [_bar(stay, span=span, top=top + (_ROW - _BAR) / 2) for stay in stays]
+    if span.mark is not None:
+        parts.append(_mark(span.mark, span=span, height=height))
     return tag(
         "svg",
         *parts,
@@ -144,6 +147,13 @@ def _proof(stay: Stay, *, span: Span, top: float) -> Html:
         return NOTHING
     x, y = span.place(arrival(last)), top + _BAR
     return tag("path", d=f"M{x:.1f} {y + 1:.1f} l4 6 l-8 0 Z", fill="#16181d")
+
+
+def _mark(moment: datetime, *, span: Span, height: float) -> Html:
+    """Return the line at the moment that was asked about."""
+    x, end = f"{span.place(moment):.1f}", f"{height - _AXIS + 4:.1f}"
+    line = tag("line", x1=x, y1="0", x2=x, y2=end, stroke="#16181d", stroke_width="2", stroke_dasharray="5 3")
+    return tag("g", tag("title", f"asked about: {time_text(moment)}"), line)
 
 
 def _axis(span: Span, *, height: float) -> Html:

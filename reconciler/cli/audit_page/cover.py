@@ -43,7 +43,7 @@ class WitnessHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audited:
+class Cover:
     """One audit: of which repository, at which commits, when, by which version, and what it found.
 
     ``root`` is the first commit of the desired state's history, ``trusted`` the newest one that was followed,
