@@ -109,8 +109,8 @@ def limits_section(*, evidence: str, trusted: str) -> Html:
         tag(
             "p",
             "Everything here can be computed again from a clone of the repository, without a network and without "
-            "trusting who made this report. The second and third command print the word commit, if the clone holds what was "
-            "audited here. The audit ends with 0 if everything holds, and with 3 if not:",
+            "trusting who made this report. The second and third command print the word commit, if the clone "
+            "holds what was audited here. The audit ends with 0 if everything holds, and with 3 if not:",
         ),
         tag("pre", lines(commands)),
     )

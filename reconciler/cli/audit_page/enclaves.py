@@ -71,8 +71,7 @@ def moment_section(found: Sequence[Situation], *, when: str, sources: Sources) -
         (
             stay_link(one.stay),
             one.stay.enclave,
-            time_cell(time_text(arrival(one.proof)) if one.proof else "never"),
-            "" if one.proof_age_s is None else f"{span_text(one.proof_age_s)} before",
+            _last_proof(one),
             proof_verdict(one.proof, sources) if one.proof else "",
             one.proof.appraisal.policy if one.proof and one.proof.appraisal else "",
             tag("span", f"{one.stay.image_name or ''} ", short_code(one.stay.image)),
@@ -82,7 +81,7 @@ def moment_section(found: Sequence[Situation], *, when: str, sources: Sources) -
         )
         for one in sorted(members, key=lambda one: (one.stay.enclave or "", one.stay.node))
     ]
-    columns = ("Node", "Enclave", "Last proven", "", "Verdict", "Policy", "Image", "Keys", "Ports", "Remarks")
+    columns = ("Node", "Enclave", "Last proven", "Verdict", "Policy", "Image", "Keys", "Ports", "Remarks")
     other_rows = [
         (
             stay_link(one.stay),
@@ -97,7 +96,7 @@ def moment_section(found: Sequence[Situation], *, when: str, sources: Sources) -
     other_columns = ("Node", "Standing", "Since", "Last proven", "Knows keys", "Ports")
     return tag(
         "section",
-        tag("h2", f"Where each node stood {when}", id="moment", class_="flow"),
+        tag("h2", f"Where each node stood {when}", id="moment"),
         tag(
             "p",
             "By what was on record at that moment. A member's proof is the last one before it: between then and the "
@@ -106,6 +105,12 @@ def moment_section(found: Sequence[Situation], *, when: str, sources: Sources) -
         table("Members of enclaves", columns, rows) if rows else tag("p", "No node was a member of an enclave."),
         table("All other nodes", other_columns, other_rows),
     )
+
+
+def _last_proof(one: Situation) -> Html:
+    if one.proof is None or one.proof_age_s is None:
+        return time_cell("never")
+    return tag("span", time_cell(time_text(arrival(one.proof))), f" ({span_text(one.proof_age_s)} before)")
 
 
 def _remarks(one: Situation) -> list[str]:

@@ -70,7 +70,8 @@ dl.words dt { font-weight: 600; font-size: .9rem; margin-top: .7rem; }
 dl.words dd { margin: .1rem 0 0; font-family: Charter, Georgia, "DejaVu Serif", serif; max-width: 44rem; }
 footer { margin-top: 3.5rem; border-top: 1px solid var(--line); padding-top: .6rem; font-size: .8rem;
   color: var(--soft); }
-@page { size: A4; margin: 17mm 16mm 18mm; }
+@page { size: A4; margin: 17mm 16mm 18mm;
+  @bottom-right { content: counter(page) " of " counter(pages); font: 8pt Arial, sans-serif; } }
 @media print {
   :root { --ink: #000; --soft: #333; --line: #999; --wash: #fff; --accent: #000; }
   html { font-size: 10.5pt; }
@@ -79,7 +80,8 @@ footer { margin-top: 3.5rem; border-top: 1px solid var(--line); padding-top: .6r
   h2 { break-before: page; margin-top: 0; }
   h2.flow { break-before: auto; margin-top: 2rem; }
   h1, h2, h3, h4, h5, caption, figcaption { break-after: avoid; }
-  tr, figure, pre, .result, .stay, .reason, .opening, .source, .commit, dl.facts > div, dl.words > div { break-inside: avoid; }
+  tr, figure, pre, .result, .stay, .reason, .opening, .source, .commit, dl.facts > div,
+  dl.words > div { break-inside: avoid; }
   .nowrap { white-space: normal; }
   thead { display: table-header-group; }
   table { font-size: 8.6pt; }

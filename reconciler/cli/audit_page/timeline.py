@@ -41,7 +41,7 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """The time that a drawing shows; a stay without an end is drawn up to ``until``, ``mark`` is a moment to point at."""
+    """The time that a drawing shows; stays without an end are drawn up to ``until``, ``mark`` is a moment to show."""
 
     since: datetime
     until: datetime
