@@ -92,7 +92,10 @@ def document(history: History, question: Question, *, look: Look) -> dict[str, A
     return asked | {
         "answer": {
             "enclaves": [
-                {"name": name, "members": [forms.membership_json(stay) for stay in own]}
+                {
+                    "name": name,
+                    "members": [forms.membership_json(stay, endings=questions.endings(stay, history)) for stay in own],
+                }
                 for name, own in questions.memberships(stays).items()
             ],
             "nodes": [

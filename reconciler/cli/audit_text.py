@@ -19,6 +19,7 @@ from reconciler.evidence.history.questions import Situation
 from reconciler.evidence.history.times import span_text, time_text
 from reconciler.evidence.history.values import HeldKey, History, PortsRead, Standing, Stay
 from reconciler.evidence.statement import Record
+from reconciler.model.record import Event
 
 _CAUSE_LETTERS = 100
 
@@ -29,12 +30,9 @@ STANDINGS = {
     Standing.REJECTED: "rejected",
     Standing.FREE: "free",
 }
-ENDINGS = {
-    "assigned": "started again",
-    "admitted": "admitted",
-    "parked": "parked",
-    "rejected": "rejected",
-    "returned": "returned to the pool",
+ENDINGS = {event: event.value for event in Event} | {
+    Event.ASSIGNED: "started again",
+    Event.RETURNED: "returned to the pool",
 }
 
 
@@ -152,7 +150,7 @@ def _others(standing: Standing, found: list[Situation]) -> Section:
 
 def _between(history: History, question: Question) -> Report:
     found = questions.stays(history, scope=question.scope)
-    sections = [_memberships(name, own) for name, own in questions.memberships(found).items()]
+    sections = [_memberships(name, own, history) for name, own in questions.memberships(found).items()]
     sections += [_stays(node, own) for node, own in by_node(found).items()]
     sections.append(_commits(history))
     summary = () if found else ("nothing is on record of that",)
@@ -160,13 +158,13 @@ def _between(history: History, question: Question) -> Report:
     return Report(title=title, summary=summary, sections=tuple(sections))
 
 
-def _memberships(enclave: str, stays: tuple[Stay, ...]) -> Section:
+def _memberships(enclave: str, stays: tuple[Stay, ...], history: History) -> Section:
     rows = [
         (
             stay.node,
             time_text(stay.since),
             time_text(stay.until) or "(still)",
-            _ended(stay),
+            ", then ".join(ENDINGS[event] for event in questions.endings(stay, history)),
             str(stay.proofs_within.number),
             time_text(arrival(stay.proofs_within.last)) if stay.proofs_within.last else "",
             span_text(stay.proofs_within.longest_gap_s) if stay.proofs_within.longest_gap_s else "",
@@ -215,10 +213,6 @@ def _section(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...
     used = [i for i in range(len(columns)) if any(row[i] for row in rows)]
     kept = [tuple(row[i] for i in used) for row in (columns, *rows)]
     return Section(title=title, columns=kept[0], rows=tuple(kept[1:]))
-
-
-def _ended(stay: Stay) -> str:
-    return "" if stay.ended_by is None else ENDINGS.get(stay.ended_by.value, stay.ended_by.value)
 
 
 def _count(number: int, noun: str) -> str:

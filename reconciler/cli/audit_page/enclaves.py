@@ -8,15 +8,16 @@ from reconciler.cli.audit_page.markup import Html, anchor, short_code, table, ta
 from reconciler.cli.audit_page.sources import Sources
 from reconciler.cli.audit_page.stays import lasted, proof_verdict, stay_link, time_cell
 from reconciler.cli.audit_page.timeline import Span, draw
-from reconciler.cli.audit_page.words import EVENTS, standing_text
-from reconciler.cli.audit_text import keys_text, ports_text
+from reconciler.cli.audit_page.words import standing_text
+from reconciler.cli.audit_text import ENDINGS, keys_text, ports_text
 from reconciler.evidence.history.chronicle import arrival
-from reconciler.evidence.history.questions import Situation
+from reconciler.evidence.history.questions import Situation, endings
 from reconciler.evidence.history.times import span_text, time_text
-from reconciler.evidence.history.values import Standing, Stay
+from reconciler.evidence.history.values import History, Standing, Stay
+from reconciler.model.record import Event
 
 
-def enclave_section(enclave: str, stays: Sequence[Stay], *, span: Span) -> Html:
+def enclave_section(enclave: str, stays: Sequence[Stay], *, history: History, span: Span) -> Html:
     """Return one enclave: a timeline with a row for each node that was ever in it, and a table of its members."""
     rows = [
         (
@@ -24,7 +25,7 @@ def enclave_section(enclave: str, stays: Sequence[Stay], *, span: Span) -> Html:
             time_cell(time_text(stay.since)),
             time_cell(time_text(stay.until) or "(still)"),
             lasted(stay),
-            EVENTS[stay.ended_by] if stay.ended_by else "",
+            ", then ".join(ENDINGS[event] for event in endings(stay, history)),
             str(stay.proofs.number),
             time_cell(time_text(arrival(stay.proofs.last)) if stay.proofs.last else "never"),
             tag("span", f"{stay.image_name or ''} ", short_code(stay.image)),
@@ -34,7 +35,7 @@ def enclave_section(enclave: str, stays: Sequence[Stay], *, span: Span) -> Html:
     ]
     names = list(dict.fromkeys(stay.node for stay in stays))
     drawn = [(name, [stay for stay in stays if stay.node == name]) for name in names]
-    columns = ("Node", "Member from", "Until", "Lasted", "Ended because", "Proofs", "Last proven", "Image", "Keys")
+    columns = ("Node", "Member from", "Until", "Lasted", "Ended by", "Proofs", "Last proven", "Image", "Keys")
     return tag(
         "section",
         tag("h3", f"Enclave {enclave}"),
@@ -48,14 +49,14 @@ def enclave_section(enclave: str, stays: Sequence[Stay], *, span: Span) -> Html:
     )
 
 
-def summary_table(memberships: dict[str, tuple[Stay, ...]]) -> Html:
+def summary_table(memberships: dict[str, tuple[Stay, ...]], *, history: History) -> Html:
     """Return one row for each enclave: how many were in it, when, and who still is."""
     rows = []
     for name, stays in memberships.items():
         still = sorted({stay.node for stay in stays if stay.until is None})
         ends = [stay.until for stay in stays if stay.until]
         last = "(not over)" if still else time_text(max(ends))
-        rejected = sorted({stay.node for stay in stays if stay.ended_by == "rejected"})
+        rejected = sorted({stay.node for stay in stays if Event.REJECTED in endings(stay, history)})
         nodes = str(len({stay.node for stay in stays}))
         first = time_text(min(stay.since for stay in stays))
         rows.append((name, nodes, first, last, ", ".join(still), ", ".join(rejected)))

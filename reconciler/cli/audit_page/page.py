@@ -37,7 +37,7 @@ def page(cover: Cover, history: History, question: Question, *, look: Look) -> b
     if question.at is not None:
         found = questions.situations(history, question.at, scope=question.scope)
         moment = moment_section(found, when=f"at {time_text(question.at)} UTC", sources=sources)
-    enclaves = [enclave_section(name, own, span=span) for name, own in memberships.items()]
+    enclaves = [enclave_section(name, own, history=history, span=span) for name, own in memberships.items()]
     nodes = [node_section(node, own, span=span, sources=sources) for node, own in by_node(stays).items()]
     basis = basis_section(sources)
     parts = [
@@ -50,7 +50,9 @@ def page(cover: Cover, history: History, question: Question, *, look: Look) -> b
         tag(
             "section",
             tag("h2", "Enclaves", id="enclaves"),
-            summary_table(memberships) if memberships else tag("p", "No node was a member of an enclave."),
+            summary_table(memberships, history=history)
+            if memberships
+            else tag("p", "No node was a member of an enclave."),
             key() if enclaves else NOTHING,
             *enclaves,
         ),

@@ -17,6 +17,7 @@ from reconciler.evidence.history.questions import Situation
 from reconciler.evidence.history.times import time_json
 from reconciler.evidence.history.values import HeldKey, PortsRead, Proofs, Standing, Stay, UnderCommit
 from reconciler.evidence.statement import Record
+from reconciler.model.record import Event
 
 Look = Callable[[Record], Basis]
 """Gives what an appraisal rests on; raises TrustError if that is not whole."""
@@ -69,7 +70,7 @@ def stay_json(stay: Stay, *, look: Look) -> dict[str, Any]:
     return document
 
 
-def membership_json(stay: Stay) -> dict[str, Any]:
+def membership_json(stay: Stay, *, endings: tuple[Event, ...]) -> dict[str, Any]:
     """Return one member's time in an enclave, short; the whole of it is the stay with that number of that node."""
     proofs = stay.proofs
     return {
@@ -77,6 +78,7 @@ def membership_json(stay: Stay) -> dict[str, Any]:
         "stay": stay.number,
         "from": time_json(stay.since),
         "until": time_json(stay.until),
+        "endedBy": [event.value for event in endings],
         "image": stay.image,
         "imageName": stay.image_name,
         "proofs": proofs.number,

@@ -6,7 +6,6 @@ member's standing is as good as its last proof: how old that was is part of each
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from reconciler.errors.taxonomy import InputError
 from reconciler.evidence.history.chronicle import Scope, arrival
 from reconciler.evidence.history.values import HeldKey, History, PortsRead, Standing, Stay, UnderCommit
 from reconciler.evidence.statement import Record
+from reconciler.model.record import Event
 
 _MANY = 8
 
@@ -70,6 +70,18 @@ def memberships(found: tuple[Stay, ...]) -> dict[str, tuple[Stay, ...]]:
     return {name: tuple(own) for name, own in sorted(ordered.items())}
 
 
+def endings(stay: Stay, history: History) -> tuple[Event, ...]:
+    """Return what ended ``stay``: an event, and if that was its parking, what came of the parking; none if it lasts.
+
+    A member that lost trust is parked first and rejected then, one that leaves is parked first and returned then.
+    """
+    if stay.ended_by is None:
+        return ()
+    following = history.stays[stay.node][stay.number]
+    later = following.ended_by if following.standing is Standing.PARKED else None
+    return (stay.ended_by,) if later is None else (stay.ended_by, later)
+
+
 def commits(history: History) -> tuple[UnderCommit, ...]:
     """Return what was recorded under each commit in the scope that ``history`` was made with."""
     return history.commits
@@ -88,20 +100,6 @@ def check_known(history: History, *, scope: Scope) -> None:
     if scope.commit is not None and not any(one.startswith(scope.commit) for one in named):
         hint = "give the beginning of a commit's id on the branch of the desired state: git log"
         raise InputError(f"commit {scope.commit}", "no record names it", reason="SubjectUnknown", hint=hint)
-
-
-def proofs_shown(found: tuple[Stay, ...]) -> Iterator[Record]:
-    """Yield the appraisals that stand for ``found``: of each stay the first and the last proof, and what spoke against.
-
-    One that stands for two stays comes twice.
-    """
-    for stay in found:
-        if stay.proofs.first is not None and stay.proofs.last is not None:
-            yield stay.proofs.first
-            if stay.proofs.last is not stay.proofs.first:
-                yield stay.proofs.last
-        if stay.doubts is not None:
-            yield stay.doubts
 
 
 def _check(kind: str, name: str | None, known: tuple[str, ...]) -> None:
