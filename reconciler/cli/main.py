@@ -27,6 +27,7 @@ def _assemble() -> None:
         adopt,
         codeowners,
         evidence,
+        evidence_commands,
         forge,
         holding,
         hook,
@@ -50,6 +51,7 @@ def _assemble() -> None:
         "node": node,
         "hook": hook,
         "forge": forge,
+        "evidence": evidence_commands,
     }
     for name, group in groups.items():
         app.add_typer(group.app, name=name)

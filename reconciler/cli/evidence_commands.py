@@ -1,0 +1,12 @@
+"""The commands around the evidence branch: how large it is, and parts of it to hand out."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(help="The evidence branch: sizes, and bundles that verify alone.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Take part in the group even while it has a single command."""
