@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import typer
 
+from reconciler.cli.bundle import export
+
 app = typer.Typer(help="The evidence branch: sizes, and bundles that verify alone.", no_args_is_help=True)
+app.command()(export)
 
 
 @app.callback()

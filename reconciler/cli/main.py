@@ -25,6 +25,7 @@ app = typer.Typer(
 def _assemble() -> None:
     from reconciler.cli import (
         adopt,
+        bundle,
         codeowners,
         evidence,
         evidence_commands,
@@ -55,7 +56,7 @@ def _assemble() -> None:
     }
     for name, group in groups.items():
         app.add_typer(group.app, name=name)
-    for module in (repository, planning, operate, evidence, trust, holding, adopt, webhook, codeowners):
+    for module in (repository, planning, operate, evidence, bundle, trust, holding, adopt, webhook, codeowners):
         for command in module.COMMANDS:
             app.command()(command)
 
