@@ -58,6 +58,7 @@ def document(found: Verified) -> dict[str, Any]:
                 "shown": commit is not None,
                 "authored": commit.authored_at.isoformat() if commit else None,
                 "signer": commit.signer if commit else None,
+                "vouched": name in found.vouched_commits,
                 "doubt": commit.doubt if commit else "is not in the bundle",
             }
             for name, commit in found.commits.items()
@@ -157,7 +158,7 @@ def _shown(found: Verified) -> list[str]:
     ]
     if total:
         rest = total - found.rules_shown
-        lines.append(f"the rules of {found.rules_shown} verdicts are those of the signed commit that they name")
+        lines.append(f"the rules of {found.rules_shown} verdicts are those of the commit that they name, below")
         lines += [f"the rules of {rest} verdicts are the word of the evidence signer: no commit here shows them"] * (
             rest > 0
         )
@@ -171,7 +172,8 @@ def _commit_line(name: str, found: Verified) -> str:
     commit = found.commits[name]
     if commit is None:
         return f"commit {name[:12]} is named, and not in the bundle"
-    by = f"signed by {commit.signer}" if commit.signer else f"which {commit.doubt}"
+    whom = ", whom you trust" if name in found.vouched_commits else ""
+    by = f"signed by {commit.signer}{whom}" if commit.signer else f"which {commit.doubt}"
     return f"commit {name[:12]} of {commit.authored_at:%Y-%m-%d %H:%M:%S} UTC, {by}"
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import typer
 
 from reconciler.cli.bundle import export
+from reconciler.cli.evidence_stats import stats
 
 app = typer.Typer(help="The evidence branch: sizes, and bundles that verify alone.", no_args_is_help=True)
 app.command()(export)
-
-
-@app.callback()
-def _group() -> None:
-    """Take part in the group even while it has a single command."""
+app.command()(stats)

@@ -68,7 +68,8 @@ class SignerShown:
 class Verified:
     """What a bundle shows. ``rules_shown`` counts appraisals whose rules are shown to be their commit's.
 
-    ``commits`` are those that records name: None where the commit itself is not shown.
+    ``commits`` are those that records name, None where the commit itself is not shown; ``vouched_commits`` are signed
+    by keys that were given.
     """
 
     subject: str
@@ -81,6 +82,7 @@ class Verified:
     rules_shown: int
     signers: tuple[SignerShown, ...]
     commits: Mapping[str, Commit | None]
+    vouched_commits: frozenset[str]
     flaws: tuple[Flaw, ...]
     doubts: tuple[str, ...]
 
@@ -120,6 +122,7 @@ def verify(data: bytes, *, asked: Asked) -> Verified:
         rules_shown=work.counts["rules"],
         signers=signers,
         commits={name: commits.get(name) for name in sorted({each.record.commit for each in reading.shown})},
+        vouched_commits=frozenset(name for name in commits if authority.is_vouched_commit(name)),
         flaws=tuple(work.flaws),
         doubts=tuple(_doubts(signers, head=head, is_head_vouched=is_head_vouched, asked=asked, places=places)),
     )
