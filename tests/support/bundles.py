@@ -45,7 +45,7 @@ class Place:
     index: int | None = None
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Shelf:
     """The evidence of a world, as a branch would have it; ``key`` signs all of it."""
 

@@ -47,8 +47,8 @@ def _stays(records: Iterable[Record], *, enclave: str) -> list[list[Record]]:
 
 
 def _within(run: Sequence[Record], *, since: datetime | None, until: datetime | None) -> list[Record]:
-    begun = [index for index, each in enumerate(run) if is_start(each) and since and each.recorded_at <= since]
-    first = begun[-1] if begun else 0
+    asked = next((index for index, each in enumerate(run) if since is None or each.recorded_at >= since), len(run))
+    first = max((index for index, each in enumerate(run[: asked + 1]) if is_start(each)), default=0)
     shown = [record for record in run[first:] if until is None or record.recorded_at <= until]
     # A stay that was over before the time that is asked about has nothing to show of it.
     return shown if shown and (since is None or shown[-1].recorded_at >= since) else []
