@@ -12,11 +12,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reconciler.errors.taxonomy import InputError, InvariantError, TrustError
-from reconciler.evidence.bundle.authority import Pin, Told
+from reconciler.evidence.bundle.authority import Authority, Pin, Told
 from reconciler.evidence.bundle.head import log_key
 from reconciler.evidence.bundle.making import make_parts
 from reconciler.evidence.bundle.objects import Commit
 from reconciler.evidence.bundle.pieces import key_id_of, key_part, parse_key, parse_rounds, signed_by
+from reconciler.evidence.bundle.reading import Shown
 from reconciler.evidence.bundle.references import blobs_behind
 from reconciler.evidence.bundle.verifying import Asked, Verified, verify
 from reconciler.evidence.canonical import canonical, digest
@@ -24,6 +25,7 @@ from reconciler.evidence.envelope import seal
 from reconciler.evidence.note import parse_note
 from reconciler.evidence.statement import Record, statement_bytes, statement_path
 from reconciler.evidence.unverified import unverified_payload
+from reconciler.model.desired import DesiredState
 from reconciler.model.record import Event
 from tests.support.bundle_commits import Made, make_commit, operator
 from tests.support.bundles import (
@@ -66,11 +68,16 @@ def shelf(world: World) -> Shelf:
 
 
 def rewritten(
-    shelf: Shelf, change: Callable[[Record], Record | None], *, node: str = "n1", key: Ed25519PrivateKey = EVIDENCE_KEY
+    shelf: Shelf,
+    change: Callable[[Record], Record | None],
+    *,
+    node: str = "n1",
+    key: Ed25519PrivateKey = EVIDENCE_KEY,
+    twice: Event | None = None,
 ) -> Shelf:
     """Return a branch on which whoever holds ``key`` wrote the statements of ``node`` anew, as ``change`` has them.
 
-    Its rounds are left out, and all that comes after the first.
+    Its rounds are left out, and all that comes after the first; records of the event ``twice`` are written twice.
     """
     made, last = Shelf(key=key, blobs=shelf.blobs), None
     for number in sorted(shelf.records[node]):
@@ -79,7 +86,8 @@ def rewritten(
             break
         endorsement = json.loads(unverified_payload(shelf.envelopes[place.path]))["subject"][0]["digest"]["sha256"]
         changed = change(record)
-        if changed is not None:
+        for _ in range(0 if changed is None else 1 + (record.event is twice)):
+            assert changed is not None
             sequence, previous = (last[0] + 1, last[1]) if last else (1, None)
             own = changed.model_copy(update={"sequence": sequence, "previous": previous})
             payload = statement_bytes(own, endorsement=f"sha256:{endorsement}")
@@ -208,6 +216,17 @@ def test_evidence_that_was_held_against_other_clocks_than_it_had_to_be_is_found(
     old = earlier.model_copy(update={"reset_count": 0, "restart_count": 0, "clock": 1})
     assert codes(appraised(shelf, previous=old)) <= {"FreshnessSkipped", "VerdictDiffers"}
     assert appraised(shelf, previous=old).flaws
+
+
+def test_evidence_that_is_judged_again_is_held_against_what_it_was_then(shelf: Shelf) -> None:
+    again = rewritten(shelf, lambda record: record, twice=Event.APPRAISED)
+    assert check(again.bundle("node/n1")).is_proven
+
+
+def test_records_of_one_stay_are_followed_from_its_assignment(shelf: Shelf) -> None:
+    found = check(shelf.bundle("enclave/green"))
+    assert found.is_proven
+    assert {(run.first > 1, run.phase.value, run.enclave) for run in found.runs} == {(True, "ENCLAVE", "green")}
 
 
 def test_rules_about_another_tpm_are_found(shelf: Shelf) -> None:
@@ -533,6 +552,42 @@ def test_a_commit_that_no_record_names_is_found(shelf: Shelf, tmp_path: Path) ->
     made = make_commit({"ringfence.yaml": b"x"}, key=operator(tmp_path))
     found = check(shelf.bundle("node/n1", objects=made.parts))
     assert codes(found) == {"PartStray"}
+
+
+def shown(record: Record) -> Shown:
+    return Shown(path="p", key_id=KEY_ID, record=record, digest="")
+
+
+def test_rules_are_compared_with_those_of_a_commit_that_shows_them(shelf: Shelf, world: World) -> None:
+    own = {record.event: record for record, _ in shelf.records["n1"].values() if record.sequence < 6}
+    record = own[Event.APPRAISED]
+    appraisal = record.appraisal
+    assert appraisal is not None
+    commit = Commit(
+        commit=record.commit,
+        tree=record.tree,
+        authored_at=AT,
+        committed_at=AT,
+        signer=None,
+        doubt="is not signed",
+        files={"a": b""},
+    )
+
+    def authority(desired: DesiredState) -> Authority:
+        told = Told(desired=desired, keys=frozenset({KEY_ID}))
+        return Authority({record.commit: commit}, pins={}, documents=lambda _commit: told)
+
+    desired = world.trusted[record.commit]
+    assert authority(desired).shows_rules(record)
+    assert not authority(desired).check(shown(record))
+    assert not authority(desired).shows_rules(own[Event.ASSIGNED])
+    for changes in ({"policy": "no-such"}, {"image": "no-such"}, {"image_commit": "0" * 40}):
+        other = record.model_copy(update={"appraisal": appraisal.model_copy(update=changes)})
+        assert not authority(desired).shows_rules(other)
+    assert not authority(replace(desired, nodes={})).shows_rules(record)
+    with pytest.raises(TrustError) as refused:
+        authority(replace(desired, ek_roots=())).shows_rules(record)
+    assert refused.value.reason == "RulesDiffer"
 
 
 def test_seals_of_other_payloads_are_not_statements(shelf: Shelf) -> None:
