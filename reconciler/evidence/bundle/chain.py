@@ -17,12 +17,10 @@ from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.bundle.reading import Shown
 from reconciler.evidence.bundle.selection import NODE, is_start
 from reconciler.evidence.fold import fold
+from reconciler.evidence.gates import check_gate
 from reconciler.evidence.statement import Record
 from reconciler.model.phase import Phase
 from reconciler.model.record import Event, Head
-
-GATED = frozenset({Event.RELEASED, Event.ADMITTED, Event.CONFIRMED})
-"""What must not happen to a node before proof."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +86,7 @@ def follow(run: Sequence[Shown], *, judge: Callable[[Shown, Head, bool], None]) 
     for each in run:
         record, before = each.record, head
         head = fold(before, record, digest=each.digest)
-        _check_gate(before, record)
+        check_gate(before, record)
         if record.event is Event.APPRAISED:
             judge(each, before or head, is_clock_known)
             is_clock_known = is_clock_known or record.clock is not None
@@ -109,9 +107,3 @@ def _before(first: Record) -> Head | None:
         return None
     sequence, digest = first.sequence - 1, first.previous
     return Head(node=first.node, sequence=sequence, digest=digest, phase=Phase.FREE, commit=first.commit)
-
-
-def _check_gate(head: Head | None, record: Record) -> None:
-    is_open = head is not None and head.nonce is not None and head.attempt == record.attempt
-    if record.event in GATED and not is_open:
-        raise TrustError(f"node {record.node}", f"it was {record.event} without proof", reason="GateSkipped")
