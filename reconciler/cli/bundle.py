@@ -32,6 +32,7 @@ def export(
     repo: Repository = Path(),
     since: Annotated[str | None, typer.Option("--from", help="Show what was so from then on (2026-03-01).")] = None,
     until: Annotated[str | None, typer.Option(help="Show nothing that was recorded later.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Whose enclave, if several tenants had one of that name.")] = None,
     without_commits: Annotated[
         bool, typer.Option("--without-commits", help="Leave out all of the desired state, and with it other names.")
     ] = False,
@@ -51,6 +52,7 @@ def export(
         subject=check_subject(subject),
         since=_time(since, "--from"),
         until=_time(until, "--until"),
+        tenant=tenant,
         with_commits=not without_commits,
     )
     sight = TrustedSource(git).refresh()

@@ -16,7 +16,7 @@ from reconciler.evidence.bundle.authority import Told
 from reconciler.evidence.bundle.objects import FOLDERS, Commit
 from reconciler.evidence.bundle.pieces import COMMITS, FILES, TREES
 from reconciler.evidence.statement import Record
-from reconciler.model.kinds import AppraisalPolicy, Image, Node, Repository
+from reconciler.model.kinds import AppraisalPolicy, Enclave, Image, Node, Repository
 from reconciler.repo.catalogue import Catalogue, catalogue
 from reconciler.repo.desired import assemble_desired, read_trust
 from reconciler.repo.files import D, Located
@@ -50,6 +50,11 @@ class CommitShower:
         paths |= _paths(found.all(Node), {record.node}) | _paths(found.all(Image), {image or ""})
         paths |= _paths(found.all(AppraisalPolicy), _with_included(found, policy))
         self._add(commit, paths)
+
+    def owner(self, commit: str, *, enclave: str) -> str | None:
+        """Return whose the enclave of that name is at ``commit``, None if there is none."""
+        found = self._read(commit)[1].all(Enclave).get(enclave)
+        return found.tenant if found else None
 
     def _read(self, commit: str) -> tuple[Snapshot, Catalogue]:
         if commit not in self._snapshots:

@@ -23,6 +23,7 @@ from reconciler.evidence.note import Note, parse_checkpoint, parse_note
 from reconciler.evidence.round import parse_line, records_path
 from reconciler.evidence.statement import Record, parse_statement
 from reconciler.evidence.unverified import unverified_payload
+from reconciler.model.record import Event
 from reconciler.repo.bundled_commits import CommitShower
 from reconciler.repo.git import Git, TreeEntry
 from reconciler.repo.places import LATEST_CHECKPOINT, blob_path
@@ -39,12 +40,14 @@ _WITNESSES = ("refs/heads/witness/", "refs/remotes/origin/witness/", "refs/ringf
 class Wanted:
     """What a bundle is to show: ``node/NAME`` or ``enclave/NAME``, and of which time.
 
-    Without ``with_commits`` it holds no objects of the desired state, and so nothing that names anybody else.
+    ``tenant`` says whose enclave is meant, where several tenants had one of that name. Without ``with_commits`` it
+    holds no objects of the desired state, and so nothing that names anybody else.
     """
 
     subject: str
     since: datetime | None = None
     until: datetime | None = None
+    tenant: str | None = None
     with_commits: bool = True
 
 
@@ -92,12 +95,12 @@ def read_material(git: Git, tip: str, wanted: Wanted, *, keys: Mapping[str, Ed25
     nothing is on record of it. TrustError: the branch is not what ringfence writes.
     """
     branch = _Branch(git, tip)
-    chosen = _choose(branch, wanted)
+    shower = CommitShower(git, known=keys)
+    chosen = _of_tenant(_choose(branch, wanted), wanted, shower=shower)
     if not chosen:
         hint = "look at the name and the span of time; ringfence explain shows what there is"
         raise InputError(wanted.subject, "there is nothing on record of it", reason="NothingRecorded", hint=hint)
     records = [found.record for found in chosen]
-    shower = CommitShower(git, known=keys)
     for record in records:
         for commit in sorted(commits_of(record)):
             shower.show(commit, record=record)
@@ -128,6 +131,26 @@ def _choose(branch: _Branch, wanted: Wanted) -> list[_Found]:
         records = [own[sequence].record for sequence in sorted(own)]
         shown = select(records, subject=wanted.subject, since=wanted.since, until=wanted.until)
         chosen += [own[record.sequence] for record in shown]
+    return chosen
+
+
+def _of_tenant(chosen: list[_Found], wanted: Wanted, *, shower: CommitShower) -> list[_Found]:
+    """Return what of ``chosen`` is of one tenant's enclave; InputError if it is of several, and none was named."""
+    kind, _, name = wanted.subject.partition("/")
+    if kind == NODE:
+        return chosen
+    owner: str | None = None
+    owners: dict[str | None, list[_Found]] = {}
+    for found in chosen:
+        if found.record.event is Event.ASSIGNED:
+            owner = shower.owner(found.record.commit, enclave=name)
+        owners.setdefault(owner, []).append(found)
+    if wanted.tenant is not None:
+        return owners.get(wanted.tenant, [])
+    if len(owners) > 1:
+        known = ", ".join(sorted(each or "nobody" for each in owners))
+        message = f"several tenants had an enclave of that name: {known}"
+        raise InputError(wanted.subject, message, reason="EnclaveAmbiguous", hint="say whose: --tenant NAME")
     return chosen
 
 

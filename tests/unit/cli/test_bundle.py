@@ -84,6 +84,28 @@ def test_the_bundle_of_an_enclave_shows_nothing_of_another_one(made: Estate, fol
         assert other not in readable(out.read_bytes())
 
 
+def test_an_enclave_of_the_same_name_by_another_tenant_is_not_shown(tmp_path: Path) -> None:
+    own = grown(tmp_path)
+    main = own.git.head("main") or ""
+    entries = own.git.files(main, under="tenants/acme/")
+    contents = own.git.objects(entry.object_id for entry in entries)
+    theirs = {e.path.replace(b"acme", b"evil"): contents[e.object_id].replace(b"acme", b"evil") for e in entries}
+    own.commit("main", dict.fromkeys(entry.path for entry in entries))
+    own.settle(rounds=12)
+    own.commit("main", theirs)
+    own.settle(rounds=24)
+    assert "several tenants had" in export(own, "enclave/blue", tmp_path / "b").err
+    stays = {}
+    for name in ("acme", "evil"):
+        assert export(own, "enclave/blue", tmp_path / name, "--tenant", name).code == 0
+        assert told(VERIFY, tmp_path / name, "--signer", fingerprint(own)).code == 0
+        stays[name] = {
+            (run["node"], run["first"]) for run in told(VERIFY, tmp_path / name, "-o", "json").document["runs"]
+        }
+    assert not stays["acme"] & stays["evil"]
+    assert export(own, "enclave/blue", tmp_path / "c", "--tenant", "nobody").code == 2
+
+
 def test_the_same_evidence_gives_the_same_bytes(made: Estate, folder: Path) -> None:
     for name in ("a", "b"):
         assert export(made, "node/n1", folder / name).code == 0
