@@ -109,7 +109,7 @@ class RealSwitch(Peer):
             self.configure("add-br", "tor", "--", "set", "bridge", "tor", "datapath_type=dummy")
             self.configure("add-br", "other", "--", "set", "bridge", "other", "datapath_type=dummy")
             for bridge, port in (("tor", "swp1"), ("tor", "swp2"), ("other", "its1")):
-                self.configure("add-port", bridge, port, "tag=999", "vlan_mode=access",
+                self.configure("add-port", bridge, port, "tag=999", "vlan_mode=access", "protected=true",
                                "--", "set", "interface", port, "type=dummy")  # fmt: skip
             undo.pop_all()
 
@@ -138,6 +138,21 @@ class RealSwitch(Peer):
         """End the database server."""
         self.database.terminate()
         self.database.wait(timeout=_DEADLINE_S)
+
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Make the database a replica of one that is not there: it tells everything and takes nothing in."""
+        say = ("ovs-appctl", "-t", f"{self.folder}/d.ctl")
+        self.run(*say, "ovsdb-server/set-active-ovsdb-server", "tcp:127.0.0.1:1")
+        self.run(*say, "ovsdb-server/connect-active-ovsdb-server")
+        try:
+            yield
+        finally:
+            self.run(*say, "ovsdb-server/disconnect-active-ovsdb-server")
+
+    def resume(self) -> None:
+        """Let a forwarding plane that was held up go on."""
+        self.daemon.send_signal(signal.SIGCONT)
 
     def configure(self, *words: str) -> str:
         """Change or read the configuration with Open vSwitch's own tool, and wait until it is applied."""
