@@ -62,6 +62,9 @@ class SimulatedSwitch:
         """
         return {port: self._place(port, place) for port, place in wanted.items()}
 
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
     def _place(self, port: str, place: AccessPort) -> PortState:
         if port not in self.truth:
             return UNKNOWN_PORT
