@@ -2,7 +2,8 @@
 
 Rules: times are those of a monotonic clock, given by the caller; a device that failed is
 left alone for a moment that doubles with every further failure up to a few seconds, and
-any answer from it ends that. Not held here: a lock; the caller has one.
+any answer from it ends that; after every transaction there is an instant in which those
+whom it served can say what they want next, so that it is done together. Not held here: a lock; the caller has one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 _FIRST_BREAK_S = 0.1
 _LONGEST_BREAK_S = 2.0
 _WINDOW_S = 1.0
+_GATHER_S = 0.003
 
 
 class Pace:
@@ -46,7 +48,7 @@ class Pace:
         """
         self._running -= 1
         if not is_away:
-            self._failures, self._rested_s = 0, -math.inf
+            self._failures, self._rested_s = 0, now_s + _GATHER_S
             return
         whole_s = min(_FIRST_BREAK_S * 2**self._failures, _LONGEST_BREAK_S)
         self._failures = min(self._failures + 1, 16)

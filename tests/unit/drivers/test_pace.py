@@ -16,7 +16,8 @@ def test_no_more_than_allowed_run_at_once() -> None:
     pace.begin(0.0)
     assert pace.delay(5.0) == math.inf
     pace.end(5.0, is_away=False)
-    assert pace.delay(5.0) == 0.0
+    assert 0.0 < pace.delay(5.0) < 0.01, "an instant in which others can join"
+    assert pace.delay(5.01) == 0.0
 
 
 def test_no_more_than_allowed_begin_in_any_second() -> None:
@@ -47,9 +48,9 @@ def test_any_answer_ends_the_break() -> None:
     pace.begin(0.0)
     pace.begin(0.0)
     pace.end(0.0, is_away=True)
-    assert pace.delay(0.0) > 0
+    assert pace.delay(0.05) > 0
     pace.end(0.0, is_away=False)
-    assert pace.delay(0.0) == 0.0
+    assert pace.delay(0.05) == 0.0
 
 
 @pytest.mark.parametrize(("jitter", "expected"), [(0.0, 0.1), (1.0, 0.05)])
