@@ -148,7 +148,7 @@ def mac_of(port: str) -> str:
 
 
 def every_frame(ports: Collection[str], *, senders: Collection[str] = (*NODES, *SERVICES)) -> list[Frame]:
-    """Return frames of every sort from ``senders``: untagged, tagged once or twice, with a priority; to all and to one."""
+    """Return frames of every sort from ``senders``: untagged, tagged once or twice, to all and to one."""
     vlans = sorted({0, 1, PARKING, 4095, *SERVICES.values()})
     single = [[(protocol, vlan)] for protocol in (_C_TAG, _S_TAG) for vlan in vlans]
     double = [
