@@ -145,8 +145,7 @@ class Actuator:
     def _record_evidence(self, action: a.RecordEvidence) -> None:
         node = action.subject
         accepted = gates.check_verdict(action.accepted, node=node, enclave=action.enclave)
-        if self._round.has(node):
-            self._round.write()
+        if self._round.write(node):
             return
         news = self._records.accepted(accepted)
         if action.keys:

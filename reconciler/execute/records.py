@@ -68,14 +68,17 @@ class Recorder:
         endorsement = self._occasion.desired.nodes[node].spec.tpm.endorsement
         return News(node=node, event=event, endorsement=endorsement, details=context | details)
 
-    def write_round(self, verdicts: Sequence[Accepted]) -> None:
-        """Record that members proved themselves again, all in one round."""
-        nodes = [verdict.node for verdict in verdicts]
+    def write_round(self, news: Sequence[News]) -> None:
+        """Record ``news`` of members that proved themselves again (``repeated``), all in one round."""
+        nodes = [item.node for item in news]
         self._be_sure(nodes)
-        members = [(self._head(verdict.node), self._acceptance(verdict, is_leaf=True)) for verdict in verdicts]
-        entry = self._author.round(members, at=self._occasion.now())
+        entry = self._author.round([(self._head(item.node), item) for item in news], at=self._occasion.now())
         self._append([entry], nodes)
         self._heads |= {head.node: head for head in entry.heads}
+
+    def repeated(self, verdict: Accepted) -> News:
+        """Return the news that a member proved itself again, as a leaf of a round."""
+        return self._acceptance(verdict, is_leaf=True)
 
     def _append(self, entries: Sequence[Entry], nodes: Iterable[str]) -> None:
         """Append; if that fails, it is not known whether it was done: what is on record of ``nodes`` is in doubt."""

@@ -160,6 +160,7 @@ class Monitor:
         """Judge records before they are durable."""
         for entry in entries:
             self._judge_journal(entry)
+            self._judge_round(entry)
         entries = [entry for entry in entries if entry.heads]
         pairs = [pair for entry in entries for pair in zip(read_entry(entry), entry.heads, strict=True)]
         for said, made in pairs:
@@ -189,6 +190,20 @@ class Monitor:
             self.followed.append(event["commit"])
         in_force = self.followed[-1] if self.followed else None
         self._require(told["commit"] == in_force, f"the journal goes on under {told['commit']}, not {in_force}")
+
+    def _judge_round(self, entry: Entry) -> None:
+        """Require that a round holds members only, each once, accepted in the attempt and enclave on record."""
+        if not entry.path.startswith("rounds/"):
+            return
+        said = read_entry(entry)
+        self._require(len({one.node for one in said}) == len(said), f"{entry.path} holds a node twice")
+        for one in said:
+            track = self.track(one.node)
+            own = ("ENCLAVE", track.enclave, track.attempt, "accepted")
+            told = (track.phase, one.enclave, one.attempt, one.verdict)
+            self._require(told == own, f"{one.node} is in a round with {told}, and on record with {own}")
+            self._require(not track.is_distrusted and not track.is_parked, f"{one.node} is in a round, and lost trust")
+            self._require(one.nonce not in track.accepted, f"{one.node} is in a round with a proof that is on record")
 
     def _require_followed(self, commit: str, act: str) -> None:
         """Require, where a journal is kept, that ``commit`` was on record as in force before anything is done."""

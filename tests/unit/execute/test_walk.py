@@ -13,7 +13,7 @@ from reconciler.errors.taxonomy import DeviceError, InvariantError, TransientErr
 from reconciler.execute.concurrency import map_all
 from reconciler.execute.outcome import Blocked, Done, Failed, Outcome, Waiting
 from reconciler.execute.walk import walk
-from reconciler.plan.actions import Action, Park, Port, PowerOff, PowerOn, Withdraw
+from reconciler.plan.actions import Action, Park, Port, PowerOff, PowerOn, RecordEvidence, Withdraw
 from reconciler.plan.plan import Plan
 
 AWAY = TransientError("node n1", "it is away", reason="Away")
@@ -164,3 +164,19 @@ def test_what_is_not_ours_is_not_hidden() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         map_all(ask, range(2), workers=2)
     assert caught.group_contains(ZeroDivisionError)
+
+
+def test_whoever_waits_for_a_common_record_keeps_nobody_from_being_parked() -> None:
+    is_parked = threading.Event()
+
+    def answer(action: Action) -> Outcome:
+        if isinstance(action, Park):
+            is_parked.set()
+        elif not is_parked.wait(timeout=30):
+            return Failed(error=AWAY)
+        return Done()
+
+    proofs = [RecordEvidence(subject=f"n{n}", why="test", enclave="blue", keys=(), accepted=None) for n in range(9)]
+    park = Park(subject="n9", why="test", ports=())
+    outcomes = walk(_plan([*proofs, park]), actuate=answer, watch=_unwatched, workers=2)
+    assert all(isinstance(outcome, Done) for outcome in outcomes.values())
