@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations_with_replacement
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,9 +15,13 @@ from hypothesis import strategies as st
 
 from reconciler.errors.taxonomy import RingfenceError
 from reconciler.evidence.bundle.selection import select
+from reconciler.evidence.canonical import canonical, digest
+from reconciler.evidence.envelope import seal
+from reconciler.evidence.statement import Record
+from reconciler.evidence.unverified import unverified_payload
 from reconciler.model.record import Event
-from tests.support.bundles import Shelf, check, pack, readable, shelf_of, unpack
-from tests.support.runner import Runner
+from tests.support.bundles import KEY_ID, Shelf, check, pack, readable, rewritten, shelf_of, unpack
+from tests.support.runner import EVIDENCE_KEY, Runner
 from tests.support.sites import EnclaveShape, site
 from tests.support.softtpm import Lie
 from tests.support.world import World
@@ -186,3 +194,62 @@ def test_what_an_enclave_shows_begins_with_an_assignment_to_it_and_ends_with_its
             before = own.get(record.sequence - 1)
             is_first = before is None or before[0].enclave != "green" or before[0].event is Event.RETURNED
             assert not is_first or record.event is Event.ASSIGNED
+
+
+_VALUES: tuple[Any, ...] = (
+    *(None, True, 0, 1, -1, 99, 1 << 40, 0.5, "", "x", "0", "-1", "9" * 30, "AAAA", "sha256:", f"sha256:{'0' * 64}"),
+    *("2026-03-03T12:00:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", [], [1], {}, {"x": None}, {"-1": "00"}),
+)
+
+
+def _changed(value: Any, chance: Random) -> Any:  # noqa: ANN401  # any JSON value
+    """Return ``value`` with something else at one place."""
+    if isinstance(value, dict) and value and chance.random() < 0.9:
+        name = chance.choice(sorted(value))
+        return {**value, name: _changed(value[name], chance)}
+    if isinstance(value, list) and value and chance.random() < 0.9:
+        place = chance.randrange(len(value))
+        return [*value[:place], _changed(value[place], chance), *value[place + 1 :]]
+    return chance.choice(_VALUES)
+
+
+_NAMED = ("enrolment", "pcrs", "event_log", "rules")
+
+
+@given(seed=st.integers(0, 1 << 32), which=st.sampled_from(_NAMED))
+def test_whatever_a_signer_writes_for_raw_evidence_it_is_judged_or_refused(story: Shelf, seed: int, which: str) -> None:
+    chance = Random(seed)  # noqa: S311  # a test that can be repeated
+    appraisal = next(r.appraisal for r, _ in story.records["n1"].values() if r.appraisal is not None)
+    name = appraisal.rules if which == "rules" else getattr(appraisal.evidence, which)
+    content = story.blobs[name.removeprefix("sha256:")]
+    if which == "event_log":
+        place = chance.randrange(len(content))
+        blob = content[:place] + chance.randbytes(chance.randrange(1, 40)) + content[place + 8 :]
+    else:
+        blob = canonical(_changed(json.loads(content), chance))
+
+    def change(record: Record) -> Record:
+        own = record.appraisal
+        if own is None:
+            is_it = record.enrolment is not None and which == "enrolment"
+            return record.model_copy(update={"enrolment": digest(blob)}) if is_it else record
+        if which == "rules":
+            return record.model_copy(update={"appraisal": own.model_copy(update={"rules": digest(blob)})})
+        evidence = own.evidence.model_copy(update={which: digest(blob)})
+        return record.model_copy(update={"appraisal": own.model_copy(update={"evidence": evidence})})
+
+    more = replace(story, blobs=story.blobs | {digest(blob).removeprefix("sha256:"): blob})
+    own = rewritten(more, change)
+    parts = unpack(own.bundle("node/n1", blobs=more.blobs))
+    assert _is_found(pack("node/n1", parts))
+
+
+@given(seed=st.integers(0, 1 << 32))
+def test_whatever_a_signer_writes_for_a_record_it_is_read_or_refused(story: Shelf, seed: int) -> None:
+    chance = Random(seed)  # noqa: S311  # a test that can be repeated
+    path = chance.choice([place.path for _, place in story.records["n1"].values() if place.index is None])
+    payload = canonical(_changed(json.loads(unverified_payload(story.envelopes[path])), chance))
+    own = replace(story, envelopes=dict(story.envelopes))
+    own.envelopes[path] = seal(payload, sign=EVIDENCE_KEY.sign, key_id=KEY_ID)
+    bundle = own.bundle("node/n1")
+    assert _is_found(bundle) or bundle == story.bundle("node/n1")

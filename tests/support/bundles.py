@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -22,12 +22,15 @@ from reconciler.evidence.bundle.pieces import key_id_of
 from reconciler.evidence.bundle.references import blobs_behind
 from reconciler.evidence.bundle.selection import select
 from reconciler.evidence.bundle.verifying import Asked, Verified, verify
+from reconciler.evidence.canonical import digest
 from reconciler.evidence.envelope import open_envelope, seal
 from reconciler.evidence.merkle import leaf_hash
 from reconciler.evidence.merkle import root as root_of
 from reconciler.evidence.note import Checkpoint, Note, checkpoint_body, cosign, parse_note, sign_note
 from reconciler.evidence.round import parse_line
-from reconciler.evidence.statement import Record, parse_statement
+from reconciler.evidence.statement import Record, parse_statement, statement_bytes, statement_path
+from reconciler.evidence.unverified import unverified_payload
+from reconciler.model.record import Event
 from tests.support.runner import EVIDENCE_KEY
 from tests.support.world import World
 
@@ -104,7 +107,7 @@ class Shelf:
                 show_round(path, envelope=self.envelopes[path], lines=self.lines[path], indexes=indexes)
                 for path, indexes in rounds.items()
             ],
-            blobs=blobs_behind([record for record, _ in chosen], self.blobs.get),
+            blobs={} if "blobs" in more else blobs_behind([record for record, _ in chosen], self.blobs.get),
             log=Log(
                 leaf_hashes=[leaf_hash(envelope) for envelope in self.envelopes.values()],
                 places={path: index for index, path in enumerate(self.envelopes)},
@@ -131,6 +134,35 @@ def shelf_of(world: World) -> Shelf:
         shelf.add(entry.path, payload, lines=lines if entry.attached else None)
         shelf.blobs |= dict(entry.blobs)
     return shelf
+
+
+def rewritten(
+    shelf: Shelf,
+    change: Callable[[Record], Record | None],
+    *,
+    node: str = "n1",
+    key: Ed25519PrivateKey = EVIDENCE_KEY,
+    twice: Event | None = None,
+) -> Shelf:
+    """Return a branch on which whoever holds ``key`` wrote the statements of ``node`` anew, as ``change`` has them.
+
+    Its rounds are left out, and all that comes after the first; records of the event ``twice`` are written twice.
+    """
+    made, last = Shelf(key=key, blobs=shelf.blobs), None
+    for number in sorted(shelf.records[node]):
+        record, place = shelf.records[node][number]
+        if place.index is not None:
+            break
+        endorsement = json.loads(unverified_payload(shelf.envelopes[place.path]))["subject"][0]["digest"]["sha256"]
+        changed = change(record)
+        for _ in range(0 if changed is None else 1 + (record.event is twice)):
+            assert changed is not None
+            sequence, previous = (last[0] + 1, last[1]) if last else (1, None)
+            own = changed.model_copy(update={"sequence": sequence, "previous": previous})
+            payload = statement_bytes(own, endorsement=f"sha256:{endorsement}")
+            last = (sequence, digest(payload))
+            made.add(statement_path(own), payload)
+    return made
 
 
 def pack(subject: str, parts: Mapping[str, bytes]) -> bytes:

@@ -37,6 +37,7 @@ from tests.support.bundles import (
     check,
     no_documents,
     pack,
+    rewritten,
     shelf_of,
     unpack,
 )
@@ -65,35 +66,6 @@ def world() -> World:
 @pytest.fixture(scope="module")
 def shelf(world: World) -> Shelf:
     return shelf_of(world)
-
-
-def rewritten(
-    shelf: Shelf,
-    change: Callable[[Record], Record | None],
-    *,
-    node: str = "n1",
-    key: Ed25519PrivateKey = EVIDENCE_KEY,
-    twice: Event | None = None,
-) -> Shelf:
-    """Return a branch on which whoever holds ``key`` wrote the statements of ``node`` anew, as ``change`` has them.
-
-    Its rounds are left out, and all that comes after the first; records of the event ``twice`` are written twice.
-    """
-    made, last = Shelf(key=key, blobs=shelf.blobs), None
-    for number in sorted(shelf.records[node]):
-        record, place = shelf.records[node][number]
-        if place.index is not None:
-            break
-        endorsement = json.loads(unverified_payload(shelf.envelopes[place.path]))["subject"][0]["digest"]["sha256"]
-        changed = change(record)
-        for _ in range(0 if changed is None else 1 + (record.event is twice)):
-            assert changed is not None
-            sequence, previous = (last[0] + 1, last[1]) if last else (1, None)
-            own = changed.model_copy(update={"sequence": sequence, "previous": previous})
-            payload = statement_bytes(own, endorsement=f"sha256:{endorsement}")
-            last = (sequence, digest(payload))
-            made.add(statement_path(own), payload)
-    return made
 
 
 def changed(shelf: Shelf, event: Event, **changes: object) -> Verified:
@@ -588,6 +560,14 @@ def test_rules_are_compared_with_those_of_a_commit_that_shows_them(shelf: Shelf,
     with pytest.raises(TrustError) as refused:
         authority(replace(desired, ek_roots=())).shows_rules(record)
     assert refused.value.reason == "RulesDiffer"
+
+
+def test_a_time_without_a_zone_is_no_time(shelf: Shelf) -> None:
+    path = next(iter(shelf.records["n1"].values()))[1].path
+    payload = json.loads(unverified_payload(shelf.envelopes[path]))
+    payload["predicate"]["recordedAt"] = payload["predicate"]["recordedAt"].removesuffix("Z")
+    envelope = seal(canonical(payload), sign=EVIDENCE_KEY.sign, key_id=KEY_ID)
+    assert refusal(pack("node/n1", unpack(shelf.bundle("node/n1")) | {path: envelope})) == "StatementMalformed"
 
 
 def test_seals_of_other_payloads_are_not_statements(shelf: Shelf) -> None:
