@@ -76,8 +76,11 @@ def folders_of(paths: Iterable[str]) -> list[str]:
     return sorted(folders, key=lambda folder: (-folder.count("/") if folder else 1, folder))
 
 
-def write_tree(new: NewObjects, *, trees: Mapping[str, Tree], files: Mapping[str, bytes]) -> str:
-    """Add ``files`` by path to ``trees`` (the existing folders above them, by path) and return the new root's id."""
+def write_tree(new: NewObjects, *, trees: Mapping[str, Tree], files: Mapping[str, bytes]) -> tuple[str, dict[str, Tree]]:
+    """Add ``files`` by path to ``trees`` (the existing folders above them, by path).
+
+    Return the new root's id, and every folder that is another one now.
+    """
     edited = {folder: dict(trees.get(folder, {})) for folder in folders_of(files)}
     for path, content in files.items():
         folder, _, name = path.rpartition("/")
@@ -85,7 +88,7 @@ def write_tree(new: NewObjects, *, trees: Mapping[str, Tree], files: Mapping[str
     for folder, entries in edited.items():
         tree_id = new.add("tree", _format_tree(entries))
         if not folder:
-            return tree_id
+            return tree_id, edited
         parent, _, name = folder.rpartition("/")
         edited[parent][name.encode()] = (_FOLDER, bytes.fromhex(tree_id))
     raise InvariantError("tree", "has no top", reason="NoTopFolder")
