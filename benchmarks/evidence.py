@@ -67,7 +67,7 @@ def _rates(folder: Path, *, files: int) -> list[bool]:
     print(f"branch of {files:,} files; Ed25519 signatures {signatures:,.0f}/s; fast-import {_import_rate(folder):,.0f}/s")
     reached = []
     for batch in (300, 600):
-        site = MadeSite(author=made_author(key), nodes=batch)
+        site = MadeSite(author=made_author(key), nodes=batch, prefix=f"s{batch}-")
         ledger.append(site.statements(batch))
         reached.append(_tell(f"statements, {batch} a commit", _writing(ledger, lambda: site.statements(batch), batch), signatures))
     site = MadeSite(author=made_author(key), nodes=NODES)

@@ -51,6 +51,7 @@ class MadeSite:
     author: Author
     nodes: int
     growing: int = 0
+    prefix: str = "n"
     event_log_bytes: int = 48_000
     heads: dict[str, Head] = field(default_factory=dict)
     _random: random.Random = field(default_factory=lambda: random.Random(5))
@@ -62,7 +63,8 @@ class MadeSite:
         """Make what does not change: a machine type's event log in a variant for each, keys and certificates."""
         common = self._random.randbytes(self.event_log_bytes // 3)
         for index in range(self.nodes):
-            self._fixed[f"n{index:05d}"] = self._first(f"n{index:05d}", common)
+            name = f"{self.prefix}{index:05d}"
+            self._fixed[name] = self._first(name, common)
         self._rules = canonical({"policy": "x" * 3000})
 
     def round(self) -> Entry:
@@ -183,7 +185,7 @@ class MadeSite:
 
     def _ima(self, name: str) -> bytes:
         """Return the node's IMA log: 200 lines, and one more about every five minutes."""
-        if int(name[1:]) >= self.growing:
+        if int(name[-5:]) >= self.growing:
             return b""
         log = self._logs.get(name, b"")
         many = 200 if not log else int(self._random.random() < 0.1)
