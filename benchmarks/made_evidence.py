@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import random
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 _COMMIT, _TREE = "1" * 40, "2" * 40
 _QUOTE = bytes.fromhex("ff54434780180022000b") + bytes(34) + bytes.fromhex("0020")
 _LINE = 150
+_GROWS = 0.1
 
 
 def made_ledger(path: Path, *, key: Path) -> GitLedger:
@@ -54,9 +56,10 @@ class MadeSite:
     prefix: str = "n"
     event_log_bytes: int = 48_000
     heads: dict[str, Head] = field(default_factory=dict)
-    _random: random.Random = field(default_factory=lambda: random.Random(5))
+    _random: random.Random = field(default_factory=lambda: random.Random(5))  # noqa: S311  # made up, and the same each time
     _logs: dict[str, bytes] = field(default_factory=dict)
     _fixed: dict[str, Evidence] = field(default_factory=dict)
+    made_s: float = 0.0
     _times: int = 0
 
     def __post_init__(self) -> None:
@@ -70,7 +73,9 @@ class MadeSite:
     def round(self) -> Entry:
         """Return a round in which every node proved itself once more."""
         at = self._now()
-        entry = self.author.round([(self._head(name), self._proof(name, at, is_leaf=True)) for name in self._fixed], at=at)
+        entry = self.author.round(
+            [(self._head(name), self._proof(name, at, is_leaf=True)) for name in self._fixed], at=at
+        )
         self.heads |= {head.node: head for head in entry.heads}
         return entry
 
@@ -134,32 +139,20 @@ class MadeSite:
         )
 
     def _proof(self, name: str, at: datetime, *, is_leaf: bool) -> News:
-        rnd = self._random.randbytes
-        nonce, fixed, before = rnd(32), self._fixed[name], self._head(name)
+        begin = time.perf_counter()
+        fixed, before = self._fixed[name], self._head(name)
         clock = Clock(reset_count=7, restart_count=0, clock=30_000 * self._times, firmware_version=1 << 40)
-        evidence = Evidence(
-            node=name,
-            enclave=fixed.enclave,
-            commit=fixed.commit,
-            attempt=fixed.attempt,
-            session=fixed.session,
-            nonce=nonce,
-            ephemeral=fixed.ephemeral,
-            ek_certificate=fixed.ek_certificate,
-            ak_public=fixed.ak_public,
-            activation=fixed.activation,
-            quote=_QUOTE + nonce + clock.clock.to_bytes(8, "big") + bytes(13) + digest(name.encode()).encode()[7:39],
-            signature=bytes.fromhex("0014000b0100") + rnd(256),
-            pcrs=fixed.pcrs,
-            event_log=fixed.event_log,
-            challenged_at=at - timedelta(milliseconds=self._random.randrange(200, 900)),
-            received_at=at - timedelta(milliseconds=self._random.randrange(1, 200)),
-            ima_log=self._ima(name),
-        )
+        evidence = self._evidence(name, at, clock=clock)
+        nonce = evidence.nonce
+        self.made_s += time.perf_counter() - begin
         packed = pack(evidence, ima=before.ima)
         told = {"verdict": "accepted", "node": name, "nonce": nonce.hex(), "commit": _COMMIT, "session": fixed.session}
         told |= {"ear.trustworthiness-vector": {"configuration": 2, "executables": 2, "hardware": 2}, "weakenings": []}
-        told |= {"clock": {"clock": str(clock.clock)}, "ephemeral": fixed.ephemeral, "endorsement": {"path": ["x" * 64]}}
+        told |= {
+            "clock": {"clock": str(clock.clock)},
+            "ephemeral": fixed.ephemeral,
+            "endorsement": {"path": ["x" * 64]},
+        }
         appraisal = Appraisal(
             verdict=None if is_leaf else told,
             verdict_digest=digest(canonical(told)),
@@ -183,12 +176,35 @@ class MadeSite:
         endorsement = digest(fixed.ek_certificate)
         return News(node=name, event=Event.APPRAISED, endorsement=endorsement, details=details, blobs=blobs)
 
+    def _evidence(self, name: str, at: datetime, *, clock: Clock) -> Evidence:
+        rnd = self._random.randbytes
+        fixed, nonce = self._fixed[name], rnd(32)
+        return Evidence(
+            node=name,
+            enclave=fixed.enclave,
+            commit=fixed.commit,
+            attempt=fixed.attempt,
+            session=fixed.session,
+            nonce=nonce,
+            ephemeral=fixed.ephemeral,
+            ek_certificate=fixed.ek_certificate,
+            ak_public=fixed.ak_public,
+            activation=fixed.activation,
+            quote=_QUOTE + nonce + clock.clock.to_bytes(8, "big") + bytes(13) + digest(name.encode()).encode()[7:39],
+            signature=bytes.fromhex("0014000b0100") + rnd(256),
+            pcrs=fixed.pcrs,
+            event_log=fixed.event_log,
+            challenged_at=at - timedelta(milliseconds=self._random.randrange(200, 900)),
+            received_at=at - timedelta(milliseconds=self._random.randrange(1, 200)),
+            ima_log=self._ima(name),
+        )
+
     def _ima(self, name: str) -> bytes:
         """Return the node's IMA log: 200 lines, and one more about every five minutes."""
         if int(name[-5:]) >= self.growing:
             return b""
         log = self._logs.get(name, b"")
-        many = 200 if not log else int(self._random.random() < 0.1)
+        many = 200 if not log else int(self._random.random() < _GROWS)
         self._logs[name] = log + b"".join(self._random.randbytes(64).hex().encode()[:_LINE] for _ in range(many))
         return self._logs[name]
 

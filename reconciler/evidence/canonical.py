@@ -31,13 +31,16 @@ _LARGEST = (1 << 53) - 1
 def _is_plain(value: Any) -> bool:  # noqa: ANN401  # any JSON value
     """Return whether there are only exact texts, truth values, nothings, whole numbers, lists and objects in it."""
     kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return True
     if kind is dict:
-        return all(type(key) is str for key in value) and all(_is_plain(item) for item in value.values())
-    if kind is list:
-        return all(_is_plain(item) for item in value)
-    return kind is int and -_LARGEST <= value <= _LARGEST
+        for key in value:
+            if type(key) is not str:
+                return False
+        items = value.values()
+    elif kind is list:
+        items = value
+    else:
+        return kind is str or kind is bool or value is None or (kind is int and -_LARGEST <= value <= _LARGEST)
+    return all(type(item) is str or _is_plain(item) for item in items)
 
 
 def canonical_value(value: Value) -> bytes:

@@ -252,6 +252,11 @@ class GitLedger:
             folder, _, name = path.rpartition("/")
             if path in files or name.encode() in trees.get(folder, {}):
                 return InvariantError(path, "is on the evidence branch already", reason="StatementExists")
+        for digest, content in (blob for entry in ticket.entries for blob in entry.blobs.items()):
+            path = blob_path(digest)
+            is_known = path in files or _is_blob_in(path, trees=trees)
+            if not is_known and hashlib.sha256(content).hexdigest() != digest:
+                return InvariantError(f"blob {digest[:12]}", "has another digest", reason="BadBlob")
         return None
 
     def _moved(self) -> TransientError:
@@ -281,8 +286,6 @@ def _entry_files(entries: Sequence[Entry]) -> dict[str, bytes]:
                 raise InvariantError(f"node {head.node}", "is no name of a node", reason="BadHead")
             files[head_path(head.node)] = canonical_value(head)
         for digest, content in entry.blobs.items():
-            if hashlib.sha256(content).hexdigest() != digest:
-                raise InvariantError(f"blob {digest[:12]}", "has another digest", reason="BadBlob")
             files[blob_path(digest)] = content
         files |= {entry.path: entry.envelope, **entry.attached, **entry.sums}
     return files

@@ -1,9 +1,9 @@
 """New objects, put into the repository as one pack: whole and flushed, or not at all.
 
 Rules:
-1. a pack is written in a folder of its own, read back by ``git index-pack``, flushed, and only then moved to the others,
-   its index last: git never sees half of one;
-2. every object of it is in it, whether the repository seems to have it or not: git skips what "exists", even if its file
+1. a pack is written in a folder of its own, read back by ``git index-pack``, flushed, and only then moved to the
+   others, its index last: git never sees half of one;
+2. every new object is in it, whether the repository seems to have it or not: git skips what "exists", even if its file
    is damaged, and looks into packs first, so that a damaged loose object no longer matters once it is written again;
 3. what a dead writer left in such folders is removed; nothing that git itself wrote is, unless it is older than an hour
    and named as unfinished.

@@ -39,7 +39,7 @@ class _Small(enum.IntEnum):
     "value",
     [
         {"z": [1, -1, 0, (1 << 53) - 1], "a": {"b": None, "c": [True, False, [], {}]}},
-        {"text": "\b\t\n\f\r\"\\/\x7f\x00\x1f\\u0041"},
+        {"text": '\b\t\n\f\r"\\/\x7f\x00\x1f\\u0041'},
         {"ü": 1, "a": 2},
         {"a": 1.0, "b": 1e21, "c": -0.0},
         [_Small.ONE],
