@@ -68,7 +68,7 @@ class Answer:
 
     def to_text(self) -> str:
         """Return the answer for a terminal."""
-        from reconciler.cli.audit_text import text
+        from reconciler.cli.audit_tables import text
 
         return text(self._history, self._question, look=self._look)
 

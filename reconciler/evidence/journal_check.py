@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -59,46 +59,41 @@ class History:
     leads_on: Callable[[str, str], bool]
 
 
-@dataclass(slots=True, kw_only=True)
-class JournalFindings:
-    """What was found: the entries that hold, in order, their sum, and when each commit came into force."""
-
-    flaws: list[JournalFlaw] = field(default_factory=list)
-    entries: list[JournalEntry] = field(default_factory=list)
-    head: JournalHead | None = None
-    followed: dict[str, datetime] = field(default_factory=dict)
-
-
-def check_journal(envelopes: Iterable[tuple[str, bytes]], *, history: History, head: bytes | None) -> JournalFindings:
-    """Return everything found in a journal of ``envelopes`` (path, envelope; in any order) with the ``head`` claimed.
+class JournalCheck:
+    """A journal, checked entry by entry in the order of the log; ``followed`` says when commits came into force.
 
     After a flaw in the chain, later entries are not gone on from: they are flaws, too.
     """
-    found = JournalFindings()
-    opened: list[tuple[str, JournalEntry, str]] = []
-    for path, envelope in envelopes:
+
+    def __init__(self, history: History) -> None:
+        """Hold the journal against ``history``; nothing was taken yet."""
+        self._history = history
+        self.head: JournalHead | None = None
+        self.followed: dict[str, datetime] = {}
+
+    def take(self, path: str, envelope: bytes) -> list[JournalFlaw]:
+        """Return what is wrong with the next entry, in ``envelope`` at ``path``; one that holds is gone on from."""
         try:
-            opened.append(_open(path, envelope, history))
+            entry, own = _open(path, envelope, self._history)
+            after = fold_journal(self.head, entry, digest=own)
+            _check_events(entry, self.head, after, self._history)
         except RingfenceError as error:
-            found.flaws.append(_flaw(path, error))
-    for path, entry, own in sorted(opened, key=lambda item: (item[1].sequence, item[0])):
-        try:
-            after = fold_journal(found.head, entry, digest=own)
-            _check_events(entry, found.head, after, history)
-        except RingfenceError as error:
-            found.flaws.append(_flaw(path, error))
-            continue
-        found.head = after
-        found.entries.append(entry)
-        commits = [event.commit for event in entry.events if isinstance(event, Followed)]
-        found.followed |= {commit: entry.recorded_at for commit in commits if commit not in found.followed}
-    if head != (None if found.head is None else canonical_value(found.head)):
+            return [JournalFlaw(path=path, code=error.reason, message=str(error))]
+        self.head = after
+        for event in entry.events:
+            if isinstance(event, Followed):
+                self.followed.setdefault(event.commit, entry.recorded_at)
+        return []
+
+    def finish(self, head: bytes | None) -> list[JournalFlaw]:
+        """Return what is wrong with the ``head`` that the branch claims, once all entries were taken."""
+        if head == (None if self.head is None else canonical_value(self.head)):
+            return []
         message = "the head is not the sum of the journal"
-        found.flaws.append(JournalFlaw(path=HEAD_PATH, code="HeadMismatch", message=message))
-    return found
+        return [JournalFlaw(path=HEAD_PATH, code="HeadMismatch", message=message)]
 
 
-def _open(path: str, envelope: bytes, history: History) -> tuple[str, JournalEntry, str]:
+def _open(path: str, envelope: bytes, history: History) -> tuple[JournalEntry, str]:
     """Return the entry in ``envelope`` and its digest, once its signer and its place are checked."""
     unchecked = parse_journal(_payload(envelope))
     keys = history.keys(unchecked.commit)
@@ -106,7 +101,7 @@ def _open(path: str, envelope: bytes, history: History) -> tuple[str, JournalEnt
     payload = open_envelope(envelope, keys=own)
     if journal_path(unchecked) != path:
         raise TrustError(path, "it stands in another place than it was made for", reason="StatementMoved")
-    return path, unchecked, digest(payload)
+    return unchecked, digest(payload)
 
 
 def _payload(envelope: bytes) -> bytes:
@@ -150,7 +145,3 @@ def _check_signer(entry: JournalEntry, event: SignerChanged, before: JournalHead
 
 def _stray(entry: JournalEntry, message: str) -> TrustError:
     return TrustError(f"journal entry {entry.sequence}", message, reason="JournalStray")
-
-
-def _flaw(path: str, error: RingfenceError) -> JournalFlaw:
-    return JournalFlaw(path=path, code=error.reason, message=str(error))
