@@ -3,51 +3,73 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reconciler.cli.audit_answers import At, Between, OfCommit, OfEnclave, OfNode, ReportFile, parse_question
 from reconciler.cli.operate import Output, Repository
 
+if TYPE_CHECKING:
+    from reconciler.cli.auditing import Audited
 
-def audit(
+
+def audit(  # noqa: PLR0917  # one option each
     repo: Repository = Path(),
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
+    at: At = None,
+    between: Between = None,
+    node: OfNode = None,
+    enclave: OfEnclave = None,
+    commit: OfCommit = None,
+    report: ReportFile = None,
 ) -> None:
-    """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else."""
-    from reconciler.cli.archive import evidence_tip, open_archive, read_heads
-    from reconciler.daemon.source import TrustedSource
-    from reconciler.errors.taxonomy import InputError
-    from reconciler.evidence.audit import Flaw
-    from reconciler.evidence.audit import audit as audit_records
-    from reconciler.repo.git import Git
-    from reconciler.repo.reader import EvidenceReader
+    """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else.
 
+    With --at, --between, --node, --enclave or --commit it also says who was in which enclave, running which image,
+    proven how, holding which keys. Flaws come first, whatever is asked.
+    """
+    from reconciler.cli.auditing import run_audit
+    from reconciler.daemon.source import TrustedSource
+    from reconciler.repo.git import Git
+
+    question = parse_question(
+        at=at, between=between, node=node, enclave=enclave, commit=commit, is_wanted=report is not None
+    )
     git = Git(repo)
     sight = TrustedSource(git).refresh()
-    tip = evidence_tip(git, sight.desired.repository.spec.evidence.branch)
-    if tip is None:
-        hint = "clone with all branches: git clone keeps them as origin/…"
-        raise InputError("audit", "this clone has no evidence branch", reason="NoEvidence", hint=hint)
-    reader = EvidenceReader(git, commit=tip)
-    archive = open_archive(git, reader=reader, trusted=sight.desired.commit)
-    found = audit_records(reader.statements(), archive=archive, heads=read_heads(reader), rounds=reader.rounds())
-    signers = sight.signers.only(sight.desired.repository.spec.evidence.signers)
-    rewritten = [Flaw(path=e.subject, code=e.reason, message=e.message) for e in reader.check_history(signers=signers)]
-    flaws = rewritten + found.flaws
-    document = {
-        "evidence": tip,
-        "trusted": sight.desired.commit,
+    if question is None:
+        audited = run_audit(git, sight=sight)
+        document, text = _document(audited), _audit_text(_document(audited))
+    else:
+        from reconciler.cli.audit_report import Asked, time_of_audit
+
+        asked = Asked(question)
+        audited = run_audit(git, sight=sight, take=asked.take)
+        answer = asked.answer(audited, repository=sight.desired.repository.metadata.name)
+        document, text = _document(audited) | answer.to_json(), _audit_text(_document(audited))
+        if report is not None:
+            answer.write_report(report, git=git, at=time_of_audit(os.environ))
+        if report is None or question.is_narrow:
+            text += f"\n\n{answer.to_text()}"
+    typer.echo(json.dumps(document, indent=2) if output is Output.JSON else text)
+    if audited.findings.flaws:
+        raise typer.Exit(3)
+
+
+def _document(audited: Audited) -> dict[str, Any]:
+    found = audited.findings
+    return {
+        "evidence": audited.evidence,
+        "trusted": audited.trusted,
         "records": len(found.records),
         "verdicts": found.verdicts,
-        "flaws": [{"path": f.path, "code": f.code, "message": f.message} for f in flaws],
+        "flaws": [{"path": f.path, "code": f.code, "message": f.message} for f in found.flaws],
         "nodes": {name: head.phase.value for name, head in sorted(found.heads.items())},
     }
-    typer.echo(json.dumps(document, indent=2) if output is Output.JSON else _audit_text(document))
-    if flaws:
-        raise typer.Exit(3)
 
 
 def _audit_text(document: dict[str, Any]) -> str:

@@ -42,6 +42,7 @@ def _assemble() -> None:
         repository,
         trust,
         webhook,
+        witness,
     )
 
     groups = {
@@ -56,7 +57,20 @@ def _assemble() -> None:
     }
     for name, group in groups.items():
         app.add_typer(group.app, name=name)
-    for module in (repository, planning, operate, evidence, bundle, trust, holding, adopt, webhook, codeowners):
+    modules = (
+        repository,
+        planning,
+        operate,
+        evidence,
+        bundle,
+        trust,
+        holding,
+        adopt,
+        webhook,
+        codeowners,
+        witness,
+    )
+    for module in modules:
         for command in module.COMMANDS:
             app.command()(command)
 

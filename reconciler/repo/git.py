@@ -35,7 +35,7 @@ _SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
     "core.quotePath": "false",
-    "core.fsync": "committed,reference",
+    "core.fsync": "committed,derived-metadata,reference",
     "core.fsyncMethod": "batch",
     "commit.gpgSign": "false",
     "gc.auto": "0",
@@ -191,6 +191,11 @@ class Git:
         output = self.run("for-each-ref", "--format=%(objectname) %(refname)", ref).decode()
         lines = (line.split(" ", 1) for line in output.splitlines())
         return next((check_id(commit) for commit, name in lines if name == ref), None)
+
+    def own_path(self, name: str) -> Path:
+        """Return where git keeps ``name`` (``objects``, a full ref name) of this repository, there or not."""
+        found = self.run("rev-parse", "--git-path", name).decode("utf-8", "surrogateescape").rstrip("\n")
+        return self.path / found
 
     def current_branch(self) -> str | None:
         """Return the branch that is checked out (or that HEAD names in a bare repository), None if detached."""
