@@ -27,7 +27,8 @@ _GOOD = re.compile(r'Good "git" signature for (?P<principal>\S+) with \S+ key (?
 _LACKING = re.compile(
     r"(?i)could not read|unable to read|failed to traverse|bad (?:object|tree|revision)|not a valid (?:commit|object)|"
     r"could not parse|unable to parse|missing (?:blob|tree|commit)|"
-    r"empty filename in tree|malformed mode in tree|too-short tree"
+    r"empty filename in tree|malformed mode in tree|too-short tree|loose object \S+ \(stored in|packed object \S+ \(|"
+    r"object file \S+ is empty|not a tree object|unable to stream|corrupt loose object"
 )
 
 _SETTINGS = {
@@ -326,11 +327,16 @@ class Git:
 
     def verify_commit(self, commit: str, *, allowed: AllowedSigners) -> Signature | None:
         """Return who of ``allowed`` signed ``commit``; None if nobody of them did, or the signature does not hold."""
-        with tempfile.NamedTemporaryFile(prefix="ringfence-signers-") as file:
-            file.write(allowed.to_bytes())
-            file.flush()
-            settings = {"gpg.ssh.allowedSignersFile": file.name}
-            code, _, said = self._call(("verify-commit", "--raw", check_id(commit)), settings=settings)
+        try:
+            with tempfile.NamedTemporaryFile(prefix="ringfence-signers-") as file:
+                file.write(allowed.to_bytes())
+                file.flush()
+                settings = {"gpg.ssh.allowedSignersFile": file.name}
+                code, _, said = self._call(("verify-commit", "--raw", check_id(commit)), settings=settings)
+        except OSError as error:
+            hint = "is the disk of temporary files full?"
+            message = f"no temporary file can be written: {error.strerror}"
+            raise TransientError("git", message, reason="TemporaryFiles", hint=hint) from error
         found = [match for line in said.splitlines() if (match := _GOOD.fullmatch(line))]
         if code or len(found) != 1:
             return None
@@ -402,4 +408,7 @@ class Git:
 def _tree_entry(record: bytes) -> TreeEntry:
     meta, path = record.split(b"\t", 1)
     mode, _, object_id, size = meta.decode().split()
+    if size == "BAD":
+        hint = "look with: git fsck"
+        raise TrustError(f"object {object_id[:12]}", "is missing or damaged", reason="ObjectMissing", hint=hint)
     return TreeEntry(path=path, mode=mode, object_id=object_id, size=0 if size == "-" else int(size))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,5 +17,5 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_any_value_has_the_bytes_of_the_rfc(value: Any) -> None:
+def test_any_value_has_the_bytes_of_the_rfc(value: object) -> None:
     assert canonical(value) == rfc8785.dumps(value)
