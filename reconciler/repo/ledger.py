@@ -120,6 +120,13 @@ class GitLedger:
             content = canonical({"commit": check_id(commit)})
             self._submit(_Ticket(trusted=commit, files={TRUSTED_PATH: content}))
 
+    def journal_head(self) -> bytes | None:
+        """Return the sum of the journal as it was written, None if there is none yet."""
+        with self._lock:
+            tip = self._sync()
+            name = f"{tip}:{JOURNAL_HEAD}"
+            return self._git.objects([name]).get(name) if tip else None
+
     def observation(self) -> bytes | None:
         """Return the recorded observation as it was written, None if there is none yet."""
         with self._lock:
@@ -281,7 +288,7 @@ def _entry_files(entries: Sequence[Entry]) -> dict[str, bytes]:
     for entry in entries:
         if not is_statement(entry.path) or entry.path in files:
             raise InvariantError(entry.path, "is no place for a statement", reason="BadStatementPath")
-        if not all(is_attachment(path) for path in entry.attached) or set(entry.sums) - {JOURNAL_HEAD}:
+        if not all(is_attachment(path) for path in entry.attached) or set(entry.sums) - {JOURNAL_HEAD, TRUSTED_PATH}:
             raise InvariantError(entry.path, "brings files that have no place", reason="BadStatementPath")
         for head in entry.heads:
             if not is_node(head.node):
