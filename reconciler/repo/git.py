@@ -30,6 +30,9 @@ _LACKING = re.compile(
     r"empty filename in tree|malformed mode in tree|too-short tree|loose object \S+ \(stored in|packed object \S+ \(|"
     r"object file \S+ is empty|not a tree object|unable to stream|corrupt loose object"
 )
+_UNWRITTEN = re.compile(
+    r"No space left on device|Disk quota exceeded|Out of diskspace|couldn't write '|unable to write|write error"
+)
 
 _SETTINGS = {
     "advice.graftFileDeprecated": "false",
@@ -420,6 +423,10 @@ class Git:
         if "dubious ownership" in errors:
             hint = "run ringfence as the repository's owner"
             return InputError(subject, "belongs to somebody else", reason="NotOurRepository", hint=hint)
+        if _UNWRITTEN.search(errors):
+            hint = "make room on its disk, and look whether that fails; nothing that is in it is lost"
+            message = f"cannot be written to: {cut(errors)}"
+            return TransientError(subject, message, reason="DiskFull", hint=hint)
         if _LACKING.search(errors):
             hint = "fetch the history whole (git fetch --unshallow), then look with: git fsck"
             return TrustError(

@@ -21,7 +21,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from reconciler.errors.taxonomy import RingfenceError, TransientError, cut
+from reconciler.errors.taxonomy import TransientError, cut
 from reconciler.repo.git import Git
 
 _UNFINISHED = ("tmp_pack_*", "tmp_idx_*", "tmp_rev_*", "tmp_midx_*", ".tmp-*")
@@ -59,10 +59,8 @@ class PackStore:
             self._add(pack, folder=folder)
         except OSError as error:
             raise disk_trouble(error) from error
-        except RingfenceError as error:
-            if isinstance(error, TransientError) and error.reason == "GitFailed":
-                raise _unread(error) from error
-            raise
+        except TransientError as error:
+            raise (_unread(error) if error.reason == "GitFailed" else error) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -102,7 +100,7 @@ def disk_trouble(error: OSError) -> TransientError:
     """Return what ``error`` of the disk below the repository means, and what to do."""
     if error.errno in _FULL:
         hint = "make room on the disk of the repository; nothing is lost, and it is tried again"
-        return TransientError("evidence", "there is no room to write it", reason="EvidenceDiskFull", hint=hint)
+        return TransientError("evidence", "there is no room to write it", reason="DiskFull", hint=hint)
     hint = "look at the disk of the repository and at who owns its files; nothing of it was written"
     return TransientError("evidence", f"cannot be written: {error.strerror}", reason="EvidenceUnwritten", hint=hint)
 
@@ -141,7 +139,7 @@ def _is_older(path: Path, than: float) -> bool:
         return False
 
 
-def _unread(error: RingfenceError) -> TransientError:
+def _unread(error: TransientError) -> TransientError:
     hint = "is the disk of the repository full, or failing? Nothing of it was kept, and it is tried again"
     message = f"could not be read back as it was written: {cut(error.message)}"
     return TransientError("evidence", message, reason="EvidenceUnwritten", hint=hint)

@@ -218,9 +218,9 @@ def test_a_disk_that_is_full_at_any_write_loses_nothing(tmp_path: Path) -> None:
         pytest.skip(f"no namespace to be had here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert {item["reason"] for item in told} <= {"", "EvidenceDiskFull", "EvidenceUnwritten", "GitFailed"}
+    assert {item["reason"] for item in told} <= {"", "DiskFull", "EvidenceUnwritten"}
     assert [item for item in told if not item["kept"] or item["sequence"] != item["expected"] or item["left"]] == []
-    assert told[0]["reason"] == "EvidenceDiskFull"
+    assert told[0]["reason"] == "DiskFull"
     assert told[-1]["reason"] == ""
 
 
