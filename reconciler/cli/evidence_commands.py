@@ -6,7 +6,9 @@ import typer
 
 from reconciler.cli.bundle import export
 from reconciler.cli.evidence_stats import stats
+from reconciler.cli.evidence_upkeep import pack
 
 app = typer.Typer(help="The evidence branch: sizes, and bundles that verify alone.", no_args_is_help=True)
 app.command()(export)
 app.command()(stats)
+app.command()(pack)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from reconciler.cli.remotes import courier_for
 from reconciler.cli.switches import SwitchSet
 from reconciler.daemon.followed import FollowedSource
+from reconciler.daemon.housekeeper import Housekeeper
 from reconciler.daemon.journal import GitHistory, Journal
 from reconciler.daemon.settings import Settings, load_credentials
 from reconciler.daemon.source import Sight, TrustedSource
@@ -29,6 +30,7 @@ from reconciler.ports.site import Site
 from reconciler.repo.cache import cache_folder, open_cache
 from reconciler.repo.git import Git
 from reconciler.repo.signing import EvidenceKey, public_keys
+from reconciler.repo.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from reconciler.daemon.adopt.look import Reach
@@ -86,7 +88,10 @@ class Workshop:
         return self
 
     def carry(self, report: Callable[[RingfenceError], None]) -> None:
-        """Fetch and push beside the passes until this is closed, if the settings name a remote."""
+        """Keep the repository in order beside the passes, and fetch and push if the settings name a remote."""
+        housekeeper = Housekeeper(Upkeep(self.source.git), report=report)
+        self._closing.callback(housekeeper.close)
+        housekeeper.start()
         if self.courier is not None:
             self.courier.report_to(report)
             self.courier.start()

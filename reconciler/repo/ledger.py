@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -27,9 +27,10 @@ from reconciler.errors.taxonomy import InvariantError, RingfenceError, Transient
 from reconciler.evidence.canonical import canonical, canonical_value
 from reconciler.model.record import Head
 from reconciler.ports.ledger import Entry
-from reconciler.repo.git import Git, branch_ref, check_id
+from reconciler.repo.durable_ref import DurableRef
+from reconciler.repo.git import Git, check_id
 from reconciler.repo.objects import NewObjects, Tree, write_tree
-from reconciler.repo.packs import PackStore, flush
+from reconciler.repo.packs import PackStore
 from reconciler.repo.places import (
     JOURNAL_HEAD,
     OBSERVATION_PATH,
@@ -83,12 +84,13 @@ class GitLedger:
         self._queue_lock = threading.Lock()
         self._queue: list[_Ticket] = []
         self._is_synced = False
+        self._is_swept = False
         self._tip: str | None = None
         self._heads: dict[str, Head] = {}
         self._log: Log | None = None
         self._trees = TreeCache()
         self._packs = PackStore(git)
-        self._refs: Path | None = None
+        self._ref = DurableRef(git, branch)
 
     def heads(self) -> Mapping[str, Head]:
         """Return the newest head of every node that has one."""
@@ -104,8 +106,7 @@ class GitLedger:
         """Return the last desired-state commit that was called trusted, None if there is none yet."""
         with self._lock:
             tip = self._sync()
-            name = f"{tip}:{TRUSTED_PATH}"
-            content = self._git.objects([name]).get(name) if tip else None
+            content = self._contents(tip, (TRUSTED_PATH,)).get(TRUSTED_PATH)
         if content is None:
             return None
         try:
@@ -130,8 +131,7 @@ class GitLedger:
         """Return the recorded observation as it was written, None if there is none yet."""
         with self._lock:
             tip = self._sync()
-            name = f"{tip}:{OBSERVATION_PATH}"
-            return self._git.objects([name]).get(name) if tip else None
+            return self._contents(tip, (OBSERVATION_PATH,)).get(OBSERVATION_PATH)
 
     def set_observation(self, content: bytes) -> None:
         """Record ``content`` as what was last seen, in place of what was recorded before."""
@@ -183,7 +183,7 @@ class GitLedger:
         statements = [(entry.path, entry.envelope) for ticket in served for entry in ticket.entries]
         log = self._log
         if statements:
-            log = log or read_log(self._git, before, origin=self._origin)
+            log = log or read_log(partial(self._contents, before), origin=self._origin)
             log, lines = extend(log, statements, origin=self._origin, key=key, today=datetime.now(UTC).date())
             trees |= self._trees.load(self._git, before, [path for path in lines if path not in files])
             files |= lines
@@ -191,10 +191,9 @@ class GitLedger:
         tree, edited = write_tree(new, trees=trees, files=files)
         commit = new.add("commit", key.sign_commit(_commit_bytes(tree, parent=before, tickets=served)))
         self._packs.add(new.to_pack())  # 3
-        if not self._git.move_branch(self._branch, old=before, new=commit, note="ringfence: evidence"):
+        if not self._ref.move(old=before, new=commit):
             self._read_tip()  # Says more about who moved it, if there is more to say.
             raise self._moved()
-        flush(self._ref_folder())
         self._trees.advance(commit, edited)
         self._tip = commit
         self._is_synced = True
@@ -202,10 +201,8 @@ class GitLedger:
         self._heads |= {head.node: head for ticket in served for entry in ticket.entries for head in entry.heads}
         return commit
 
-    def _ref_folder(self) -> Path:
-        if self._refs is None:
-            self._refs = self._git.own_path(branch_ref(self._branch)).parent
-        return self._refs
+    def _contents(self, tip: str | None, paths: Sequence[str]) -> dict[str, bytes]:
+        return self._trees.contents(self._git, tip, paths)
 
     def _sync(self) -> str | None:
         """Return the tip, after checking it and reading its heads if it is not the one that was left."""
@@ -217,10 +214,13 @@ class GitLedger:
 
     def _check_tip(self) -> str | None:
         """Return the tip to append to; callers build on heads, so nothing may have come after these were read (3)."""
+        if not self._is_swept:
+            self._is_swept = True
+            self._packs.sweep()
         return self._tip if self._is_synced else self._sync()
 
     def _read_tip(self) -> str | None:
-        tip = self._git.head(self._branch)
+        tip = self._ref.read()
         if tip == self._tip:
             return tip
         subject = f"branch {self._branch}"
@@ -243,6 +243,8 @@ class GitLedger:
         heads = {}
         for entry in entries:
             path = entry.path.decode("utf-8", "backslashreplace")
+            if entry.object_id not in contents:
+                raise self._broken(path)
             try:
                 head = Head.model_validate_json(contents[entry.object_id])
             except ValidationError as error:

@@ -21,11 +21,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from reconciler.errors.taxonomy import RingfenceError, TransientError, cut
+from reconciler.errors.taxonomy import TransientError, cut
 from reconciler.repo.git import Git
 
 _UNFINISHED = ("tmp_pack_*", "tmp_idx_*", "tmp_rev_*", "tmp_midx_*", ".tmp-*")
 _LEFT_OVER_S = 3600.0
+_OWN_S = 60.0
+"""A folder of ours lives for milliseconds."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -52,15 +54,13 @@ class PackStore:
         try:
             folder = Path(tempfile.mkdtemp(prefix=f"ringfence-{os.getpid()}-", dir=self.objects))
         except OSError as error:
-            raise _unwritten(error) from error
+            raise disk_trouble(error) from error
         try:
             self._add(pack, folder=folder)
         except OSError as error:
-            raise _unwritten(error) from error
-        except RingfenceError as error:
-            if isinstance(error, TransientError) and error.reason == "GitFailed":
-                raise _unread(error) from error
-            raise
+            raise disk_trouble(error) from error
+        except TransientError as error:
+            raise (_unread(error) if error.reason == "GitFailed" else error) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -80,7 +80,8 @@ class PackStore:
 
     def sweep(self) -> int:
         """Remove what writers that died left behind, and return how many files and folders that were."""
-        found = [path for path in self.objects.glob("ringfence-*") if not _is_alive(path.name.split("-")[1])]
+        own = [path for path in self.objects.glob("ringfence-*") if _is_older(path, time.time() - _OWN_S)]
+        found = [path for path in own if not _is_alive(path.name.split("-")[1])]
         before = time.time() - _LEFT_OVER_S
         for pattern in _UNFINISHED:
             found += [path for path in (self.objects / "pack").glob(pattern) if _is_older(path, before)]
@@ -93,6 +94,15 @@ class PackStore:
                 with suppress(OSError):
                     path.unlink()
         return len(found)
+
+
+def disk_trouble(error: OSError) -> TransientError:
+    """Return what ``error`` of the disk below the repository means, and what to do."""
+    if error.errno in _FULL:
+        hint = "make room on the disk of the repository; nothing is lost, and it is tried again"
+        return TransientError("evidence", "there is no room to write it", reason="DiskFull", hint=hint)
+    hint = "look at the disk of the repository and at who owns its files; nothing of it was written"
+    return TransientError("evidence", f"cannot be written: {error.strerror}", reason="EvidenceUnwritten", hint=hint)
 
 
 def flush(path: Path) -> None:
@@ -129,15 +139,7 @@ def _is_older(path: Path, than: float) -> bool:
         return False
 
 
-def _unwritten(error: OSError) -> TransientError:
-    if error.errno in _FULL:
-        hint = "make room on the disk of the repository; nothing is lost, and it is tried again"
-        return TransientError("evidence", "there is no room to write it", reason="EvidenceDiskFull", hint=hint)
-    hint = "look at the disk of the repository and at who owns its files; nothing of it was written"
-    return TransientError("evidence", f"cannot be written: {error.strerror}", reason="EvidenceUnwritten", hint=hint)
-
-
-def _unread(error: RingfenceError) -> TransientError:
+def _unread(error: TransientError) -> TransientError:
     hint = "is the disk of the repository full, or failing? Nothing of it was kept, and it is tried again"
     message = f"could not be read back as it was written: {cut(error.message)}"
     return TransientError("evidence", message, reason="EvidenceUnwritten", hint=hint)

@@ -11,15 +11,20 @@ Not done here: ``git gc`` and ``git prune``. Whoever runs those by hand decides 
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from reconciler.errors.taxonomy import TransientError
 from reconciler.repo.git import Git
-from reconciler.repo.packs import PackStore
+from reconciler.repo.packs import PackStore, disk_trouble
 
 PACKS = 64
 """How many packs there may be before it is worth a run."""
 
 _LARGE_BYTES = 2 << 30
+_BLOCK = 512
 _DEADLINE_S = 1800.0
 _SETTINGS = {
     "pack.threads": "1",
@@ -49,12 +54,38 @@ class Upkeep:
 
         ``is_asked``: join all that are not large, and pack loose objects, whether it is due or not.
         """
+        with self._alone():
+            return self._run(is_asked=is_asked)
+
+    def size(self) -> int:
+        """Return how many bytes of disk the objects take."""
+        sizes = [path.lstat() for path in self._store.objects.rglob("*")]
+        return sum(size.st_blocks * _BLOCK for size in sizes)
+
+    def _run(self, *, is_asked: bool) -> int:
         self._store.sweep()
         large = [path.name for path in self._found() if path.stat().st_size >= _LARGE_BYTES]
         kept = [f"--keep-pack={name}" for name in large]
         factor = ("--geometric=1000000",) if is_asked else ("--geometric=2",)
         self._git.run("repack", "-d", "-q", *factor, *kept, settings=_SETTINGS)
         return len(self._found())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep others from packing the same repository at the same time; the lock ends with the process."""
+        path = self._git.own_path("ringfence-upkeep.lock")
+        try:
+            with path.open("wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield
+        except BlockingIOError as error:
+            hint = "wait for it, or leave it to the one who does it"
+            message = "is being packed by another process"
+            raise TransientError(
+                f"repository {self._git.path.name}", message, reason="UpkeepBusy", hint=hint
+            ) from error
+        except OSError as error:
+            raise disk_trouble(error) from error
 
     def _found(self) -> list[Path]:
         return sorted((self._store.objects / "pack").glob("pack-*.pack"))
