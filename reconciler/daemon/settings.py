@@ -150,11 +150,21 @@ def load_settings(path: Path | None = None) -> Settings:
 
 class _Login(Value):
     user: str
-    password: str = Field(repr=False)
+    password: str = Field(default="", repr=False)
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> _Login:
+        if bool(self.password) == (self.key is not None):
+            raise ValueError("give either password or key")
+        return self
 
 
 def load_credentials(path: Path) -> Mapping[str, Credentials]:
-    """Read the BMC logins by name (``bmc/n1``) from a file that only its owner may read."""
+    """Read the logins of BMCs and switches by name (``bmc/n1``) from a file that only its owner may read.
+
+    A private SSH ``key`` stands in a file of its own, whose path is taken from the folder of ``path``.
+    """
     try:
         exposed = path.stat().st_mode & _OTHERS
     except OSError as error:
@@ -168,7 +178,12 @@ def load_credentials(path: Path) -> Mapping[str, Credentials]:
     except ValidationError as error:
         raise _faulty("credentials", path, error) from None  # its cause would quote the file
     return {
-        name: Credentials(user=login.user, password=Secret(login.password.encode())) for name, login in logins.items()
+        name: Credentials(
+            user=login.user,
+            password=Secret(login.password.encode()),
+            key=None if login.key is None else path.parent / login.key,
+        )
+        for name, login in logins.items()
     }
 
 
