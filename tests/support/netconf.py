@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -47,9 +49,10 @@ _STARTUP = (
 
 
 def missing_netconf() -> list[str]:
-    """Return the programs that this peer needs and this machine lacks."""
+    """Return what this peer needs and this machine lacks."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    return [program for program in PROGRAMS if shutil.which(program, path=path) is None]
+    lacking = [program for program in PROGRAMS if shutil.which(program, path=path) is None]
+    return lacking if importlib.util.find_spec("ncclient") else [*lacking, "ncclient"]
 
 
 class RealNetconf(Peer):
@@ -146,6 +149,16 @@ class RealNetconf(Peer):
         """Return a port's description."""
         return str(self._entry(port).findtext(f"{_IF}config/{_IF}description", default="").strip())
 
+    def park(self, port: str, *, is_on: bool = False) -> None:
+        """Park a port, properly or, ``is_on``, not so."""
+        self.edit(_PORT.format(name=port).replace(">false<", f">{str(is_on).lower()}<"))
+
+    def end_sessions(self) -> None:
+        """End every session, as a switch does that has had enough."""
+        for pid in self._sessions():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def make_trunk(self, port: str) -> None:
         """Make a port a trunk of everything that has a native VLAN."""
         trunk = "<interface-mode>TRUNK</interface-mode><native-vlan>999</native-vlan>"
@@ -157,18 +170,19 @@ class RealNetconf(Peer):
         base = "urn:ietf:params:xml:ns:netconf:base:1.0"
         replaced = port.replace('vlan">\n<config>', f'vlan">\n<config xmlns:nc="{base}" nc:operation="replace">')
         top = f'<interfaces xmlns="{_IF[1:-1]}">{replaced}</interfaces>'
-        with self._session() as session:
+        with self.session() as session:
             session.edit_config(f'<config xmlns="{base}">{top}</config>', target="candidate")
             session.commit()
 
     def _entry(self, port: str) -> Any:  # noqa: ANN401  # lxml has no types
-        with self._session() as session:
+        with self.session() as session:
             data = session.get_config("running").data_ele
         (entry,) = (e for e in data.iter(f"{_IF}interface") if e.findtext(f"{_IF}name").strip() == port)
         return entry
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[Any]:
+    def session(self) -> Iterator[Any]:
+        """Give a session that has nothing to do with the adapter's."""
         from ncclient import manager
 
         session = manager.connect_ssh(
@@ -204,9 +218,7 @@ class RealNetconf(Peer):
 
     def __exit__(self, *args: object) -> None:
         """End everything, sessions included."""
-        for pid in self._sessions():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 9)
+        self.end_sessions()
         super().__exit__(*args)  # type: ignore[arg-type]  # passed on
         if getattr(self, "_made", False):
             _LOCKED_UP.rmdir()

@@ -2,7 +2,8 @@
 
 Run by sshd as its subsystem, with the folder of the peer as its argument, the command of the real subsystem after it.
 The file ``fault`` in the folder says what goes wrong: ``refuse`` answers every edit with an error, ``half`` takes
-port swp2 out of every edit (the switch says yes and does not do it), ``reboot`` kills netconfd when a commit comes.
+port swp2 out of every edit (the switch says yes and does not do it), ``reboot`` kills netconfd when a commit comes,
+``deaf`` passes a commit on and nothing after it, neither way.
 Only messages that end with NETCONF 1.0's mark are understood, so the offer of 1.1 is taken out of both greetings.
 """
 
@@ -17,6 +18,7 @@ import threading
 from pathlib import Path
 
 _END = b"]]>]]>"
+_DEAF = threading.Event()
 _NEWER = re.compile(
     rb"<(?:[A-Za-z0-9]+:)?capability>\s*urn:ietf:params:netconf:base:1\.1\s*</(?:[A-Za-z0-9]+:)?capability>"
 )
@@ -49,6 +51,10 @@ def _forward(folder: Path, message: bytes, child: subprocess.Popen[bytes]) -> No
         message = _SWP2.sub(b"", message)
     if fault == "reboot" and b"commit" in message:
         os.kill(int((folder / "netconfd.pid").read_text()), signal.SIGKILL)
+    if fault == "deaf" and _DEAF.is_set():
+        return
+    if fault == "deaf" and b"commit>" in message:
+        _DEAF.set()
     child.stdin.write(message + _END)
     child.stdin.flush()
 
@@ -64,7 +70,8 @@ def _back(child: subprocess.Popen[bytes]) -> None:
         greeting += chunk
     os.write(1, _NEWER.sub(b"", greeting))
     while chunk := os.read(child.stdout.fileno(), 1 << 16):
-        os.write(1, chunk)
+        if not _DEAF.is_set():
+            os.write(1, chunk)
     os._exit(0)
 
 
