@@ -16,10 +16,12 @@ from reconciler.model.observed import PortMode, PortState
 from reconciler.ports.isolation import Switch
 from tests.support.benches import DEADLINE_S, Failing, failing
 from tests.support.devices import RealSwitch, hung, wait_until
+from tests.support.netconf import RealNetconf
 from tests.support.world_line import FOREVER, Fault, FaultKind, Line
 from tests.support.world_switch import SimulatedSwitch, access
 
 PARKING = 999
+NETCONF_DEADLINE_S = 8.0
 
 
 @dataclass(kw_only=True)
@@ -96,6 +98,45 @@ def openvswitch() -> Iterator[SwitchBench]:
                 refusing=real.read_only,
                 half=lambda: _in_the_middle(real, "swp2", do=lambda: _meddle(real, "swp2")),
                 rebooting=lambda: _in_the_middle(real, "swp1", do=lambda: _restart(real)),
+            )
+
+
+@contextmanager
+def netconf() -> Iterator[SwitchBench]:
+    """Give a real NETCONF server."""
+    from reconciler.drivers.netconf import Netconf, SshLogin
+
+    with RealNetconf() as real:
+        login = SshLogin(user=real.user, key=real.user_key, host_key=real.host_key)
+        switch = Netconf("tor", address=real.address, login=login, parking=PARKING, deadline_s=NETCONF_DEADLINE_S)
+
+        def truth(port: str) -> PortState:
+            said = real.told(port)
+            is_plain = set(said) == {"interface-mode", "access-vlan"} and said["interface-mode"] == "ACCESS"
+            is_off = real.is_off(port) == (said.get("access-vlan") == str(PARKING))
+            return access(int(said["access-vlan"])) if is_plain and is_off else PortState(mode=PortMode.OTHER)
+
+        @contextmanager
+        def rebooting() -> Iterator[None]:
+            with real.fault("reboot"):
+                yield
+            real.restart()
+
+        @contextmanager
+        def silent() -> Iterator[None]:
+            with hung(real.netconfd):
+                yield
+
+        with contextlib.closing(switch):
+            yield SwitchBench(
+                switch=switch,
+                truth=truth,
+                node=lambda port: real.description(port).removeprefix("ringfence: "),
+                make_trunk=real.make_trunk,
+                silent=silent,
+                refusing=lambda: real.fault("refuse"),
+                half=lambda: real.fault("half"),
+                rebooting=rebooting,
             )
 
 
