@@ -59,6 +59,48 @@ class History:
     leads_on: Callable[[str, str], bool]
 
 
+class JournalReview:
+    """Looks at entries one after the other, in the order of writing, and at the head that is claimed in the end.
+
+    ``head`` is the sum of the entries that held, ``followed`` says when each commit first came into force.
+    """
+
+    def __init__(self, history: History, *, tell: Callable[[JournalEntry], None] = lambda _entry: None) -> None:
+        """Begin before the first entry; each one that holds is given to ``tell``."""
+        self.head: JournalHead | None = None
+        self.followed: dict[str, datetime] = {}
+        self._history = history
+        self._tell = tell
+
+    def take(self, path: str, payload: bytes) -> list[JournalFlaw]:
+        """Return what is wrong with the next entry, which stands at ``path`` and is signed by an evidence key.
+
+        After a flaw in the chain, later entries are not gone on from: they are flaws, too.
+        """
+        try:
+            entry = parse_journal(payload)
+            if journal_path(entry) != path:
+                raise TrustError(path, "it stands in another place than it was made for", reason="StatementMoved")
+            if entry.signer not in self._history.keys(entry.commit):
+                raise _stray(entry, f"{entry.signer} is no evidence key of commit {entry.commit[:12]}")
+            after = fold_journal(self.head, entry, digest=digest(payload))
+            _check_events(entry, self.head, after, self._history)
+        except RingfenceError as error:
+            return [_flaw(path, error)]
+        self.head = after
+        for event in entry.events:
+            if isinstance(event, Followed):
+                self.followed.setdefault(event.commit, entry.recorded_at)
+        self._tell(entry)
+        return []
+
+    def finish(self, head: bytes | None) -> list[JournalFlaw]:
+        """Return what is wrong with ``journal/head.json`` after all entries; None if there is none."""
+        if head == (None if self.head is None else canonical_value(self.head)):
+            return []
+        return [JournalFlaw(path=HEAD_PATH, code="HeadMismatch", message="the head is not the sum of the journal")]
+
+
 @dataclass(slots=True, kw_only=True)
 class JournalFindings:
     """What was found: the entries that hold, in order, their sum, and when each commit came into force."""
@@ -70,43 +112,28 @@ class JournalFindings:
 
 
 def check_journal(envelopes: Iterable[tuple[str, bytes]], *, history: History, head: bytes | None) -> JournalFindings:
-    """Return everything found in a journal of ``envelopes`` (path, envelope; in any order) with the ``head`` claimed.
-
-    After a flaw in the chain, later entries are not gone on from: they are flaws, too.
-    """
+    """Return everything found in a journal of ``envelopes`` (path, envelope; in any order) with the claimed ``head``."""
     found = JournalFindings()
-    opened: list[tuple[str, JournalEntry, str]] = []
+    opened: list[tuple[int, str, bytes]] = []
     for path, envelope in envelopes:
         try:
             opened.append(_open(path, envelope, history))
         except RingfenceError as error:
             found.flaws.append(_flaw(path, error))
-    for path, entry, own in sorted(opened, key=lambda item: (item[1].sequence, item[0])):
-        try:
-            after = fold_journal(found.head, entry, digest=own)
-            _check_events(entry, found.head, after, history)
-        except RingfenceError as error:
-            found.flaws.append(_flaw(path, error))
-            continue
-        found.head = after
-        found.entries.append(entry)
-        commits = [event.commit for event in entry.events if isinstance(event, Followed)]
-        found.followed |= {commit: entry.recorded_at for commit in commits if commit not in found.followed}
-    if head != (None if found.head is None else canonical_value(found.head)):
-        message = "the head is not the sum of the journal"
-        found.flaws.append(JournalFlaw(path=HEAD_PATH, code="HeadMismatch", message=message))
+    review = JournalReview(history, tell=found.entries.append)
+    for _, path, payload in sorted(opened):
+        found.flaws += review.take(path, payload)
+    found.flaws += review.finish(head)
+    found.head, found.followed = review.head, review.followed
     return found
 
 
-def _open(path: str, envelope: bytes, history: History) -> tuple[str, JournalEntry, str]:
-    """Return the entry in ``envelope`` and its digest, once its signer and its place are checked."""
+def _open(path: str, envelope: bytes, history: History) -> tuple[int, str, bytes]:
+    """Return sequence number, path and payload of an entry, once it is known that the key it names signed it."""
     unchecked = parse_journal(_payload(envelope))
     keys = history.keys(unchecked.commit)
     own = {unchecked.signer: keys[unchecked.signer]} if unchecked.signer in keys else {}
-    payload = open_envelope(envelope, keys=own)
-    if journal_path(unchecked) != path:
-        raise TrustError(path, "it stands in another place than it was made for", reason="StatementMoved")
-    return path, unchecked, digest(payload)
+    return unchecked.sequence, path, open_envelope(envelope, keys=own)
 
 
 def _payload(envelope: bytes) -> bytes:
