@@ -112,7 +112,7 @@ class JournalFindings:
 
 
 def check_journal(envelopes: Iterable[tuple[str, bytes]], *, history: History, head: bytes | None) -> JournalFindings:
-    """Return everything found in a journal of ``envelopes`` (path, envelope; in any order) with the claimed ``head``."""
+    """Return everything found in a journal of ``envelopes`` (path, envelope; any order) with the claimed ``head``."""
     found = JournalFindings()
     opened: list[tuple[int, str, bytes]] = []
     for path, envelope in envelopes:

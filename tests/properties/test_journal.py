@@ -208,7 +208,7 @@ def _told() -> World:
     runner = JournalledRunner(world)
     runner.settle()
     runner.refusals = (_refusal(1),)
-    world.spoil_port("n2", state=access(4000))
+    world.spoil_port("n1", state=access(4000))
     runner.run()
     runner.refusals = ()
     for desired in _story()[1:]:
