@@ -17,7 +17,7 @@ from reconciler.evidence.history.chronicle import Scope, arrival
 from reconciler.evidence.history.forms import Look
 from reconciler.evidence.history.questions import Situation
 from reconciler.evidence.history.times import span_text, time_text
-from reconciler.evidence.history.values import HeldKey, History, PortsRead, Standing, Stay
+from reconciler.evidence.history.values import HeldKey, History, PortsRead, Standing, Stay, UnderCommit
 from reconciler.evidence.statement import Record
 from reconciler.model.record import Event
 
@@ -73,6 +73,13 @@ def ports_text(read: PortsRead | None) -> str:
 def image_text(stay: Stay) -> str:
     """Return name and digest of the image of ``stay``."""
     return f"{stay.image_name or ''} {short(stay.image)}".strip()
+
+
+def events_text(one: UnderCommit) -> str:
+    """Return how often what was recorded: ``3 admitted, 22 appraised (21 accepted)``."""
+    counts = [f"{count} {event}" for event, count in one.events.items()]
+    appraised = Event.APPRAISED.value
+    return ", ".join(f"{text} ({one.accepted} accepted)" if text.endswith(appraised) else text for text in counts)
 
 
 def short(digest: str | None) -> str:
@@ -200,7 +207,7 @@ def _commits(history: History) -> Section:
             short(one.commit),
             time_text(one.first),
             time_text(one.last),
-            ", ".join(f"{count} {event}" for event, count in one.events.items()),
+            events_text(one),
             ", ".join(one.nodes),
         )
         for one in questions.commits(history)

@@ -10,6 +10,7 @@ from reconciler.cli.audit_page.cover import CommitFacts
 from reconciler.cli.audit_page.markup import NOTHING, Content, Html, anchor, code, facts, lines, listing, table, tag
 from reconciler.cli.audit_page.sources import Shelf, Sources
 from reconciler.cli.audit_page.words import GLOSSARY
+from reconciler.cli.audit_text import events_text
 from reconciler.evidence.canonical import to_json
 from reconciler.evidence.history.basis import Basis
 from reconciler.evidence.history.times import time_text
@@ -70,7 +71,7 @@ def _commit(one: UnderCommit, about: CommitFacts | None) -> Html:
         ]
     pairs += [
         ("Content (tree)", code(one.tree)),
-        ("Recorded under it", ", ".join(f"{count} {event}" for event, count in one.events.items())),
+        ("Recorded under it", events_text(one)),
         ("First and last record", f"{time_text(one.first)} to {time_text(one.last)}"),
         ("About nodes", ", ".join(one.nodes)),
     ]

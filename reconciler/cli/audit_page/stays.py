@@ -25,7 +25,7 @@ def node_section(node: str, stays: Sequence[Stay], *, span: Span, sources: Sourc
     """Return everything about one node: its timeline, its stays in a table, then each stay."""
     rows = [
         (
-            link(_place(stay), str(stay.number)),
+            stay_link(stay, str(stay.number)),
             standing_text(stay),
             time_text(stay.since),
             time_text(stay.until) or "(not over)",
@@ -66,9 +66,9 @@ def _records(stay: Stay) -> str:
     return str(stay.sequence) if only else f"{stay.sequence} to {stay.last_sequence}"
 
 
-def stay_link(stay: Stay) -> Html:
-    """Return a link to a stay, with the node's name."""
-    return link(_place(stay), stay.node)
+def stay_link(stay: Stay, text: str) -> Content:
+    """Return ``text`` as a link to a stay; of a free node there is nothing to tell, so it is text only."""
+    return text if stay.standing is Standing.FREE else link(_place(stay), text)
 
 
 def time_cell(text: str) -> Html:

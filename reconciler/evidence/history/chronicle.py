@@ -61,6 +61,7 @@ class _Tally:
     first: datetime
     last: datetime
     events: Counter[str] = field(default_factory=Counter)
+    accepted: int = 0
     nodes: set[str] = field(default_factory=set)
 
 
@@ -102,6 +103,7 @@ class Chronicle:
                     first=tally.first,
                     last=tally.last,
                     events=dict(sorted(tally.events.items())),
+                    accepted=tally.accepted,
                     nodes=tuple(sorted(tally.nodes)),
                 )
                 for commit, tally in sorted(self._tallies.items(), key=lambda item: (item[1].first, item[0]))
@@ -123,7 +125,8 @@ class Chronicle:
         if tally is None:
             tally = self._tallies[record.commit] = _Tally(tree=record.tree, first=moment, last=moment)
         tally.first, tally.last = min(tally.first, moment), max(tally.last, moment)
-        tally.events[record.verdict or record.event.value] += 1
+        tally.events[record.event.value] += 1
+        tally.accepted += record.verdict == "accepted"
         tally.nodes.add(record.node)
 
 
