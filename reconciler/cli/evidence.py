@@ -3,59 +3,72 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from reconciler.cli.audit_answers import At, Between, OfCommit, OfEnclave, OfNode, ReportFile, parse_question
 from reconciler.cli.operate import Output, Repository
 
+_DEADLINE_S = 1800.0
+"""A year of evidence is a large branch: git may take its time for a list of it."""
 
-def audit(
+Heads = Annotated[
+    list[Path] | None,
+    typer.Option("--head", help="a signed tree head kept from before (a copy of checkpoints/latest); repeatable"),
+]
+
+
+def audit(  # noqa: PLR0917  # one option each
     repo: Repository = Path(),
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
+    head: Heads = None,
+    at: At = None,
+    between: Between = None,
+    node: OfNode = None,
+    enclave: OfEnclave = None,
+    commit: OfCommit = None,
+    report: ReportFile = None,
 ) -> None:
-    """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else."""
-    from reconciler.cli.archive import evidence_tip, open_archive, read_heads
+    """Read every record again, offline, and compute every verdict again. Needs a clone and nothing else.
+
+    With --at, --between, --node, --enclave or --commit it also says who was in which enclave, running which image,
+    proven how, holding which keys. Flaws come first, whatever is asked.
+    """
+    from reconciler.cli.audit_report import Asked, time_of_audit
+    from reconciler.cli.audit_text import ProgressLine, audit_document, audit_text, read_head
+    from reconciler.cli.auditing import run_audit
     from reconciler.daemon.source import TrustedSource
-    from reconciler.errors.taxonomy import InputError
-    from reconciler.evidence.audit import Flaw
-    from reconciler.evidence.audit import audit as audit_records
     from reconciler.repo.git import Git
-    from reconciler.repo.reader import EvidenceReader
 
-    git = Git(repo)
+    question = parse_question(
+        at=at, between=between, node=node, enclave=enclave, commit=commit, is_wanted=report is not None
+    )
+    git = Git(repo, deadline_s=_DEADLINE_S)
+    kept = [read_head(path) for path in head or ()]
     sight = TrustedSource(git).refresh()
-    tip = evidence_tip(git, sight.desired.repository.spec.evidence.branch)
-    if tip is None:
-        hint = "clone with all branches: git clone keeps them as origin/…"
-        raise InputError("audit", "this clone has no evidence branch", reason="NoEvidence", hint=hint)
-    reader = EvidenceReader(git, commit=tip)
-    archive = open_archive(git, reader=reader, trusted=sight.desired.commit)
-    found = audit_records(reader.statements(), archive=archive, heads=read_heads(reader), rounds=reader.rounds())
-    signers = sight.signers.only(sight.desired.repository.spec.evidence.signers)
-    rewritten = [Flaw(path=e.subject, code=e.reason, message=e.message) for e in reader.check_history(signers=signers)]
-    flaws = rewritten + found.flaws
-    document = {
-        "evidence": tip,
-        "trusted": sight.desired.commit,
-        "records": len(found.records),
-        "verdicts": found.verdicts,
-        "flaws": [{"path": f.path, "code": f.code, "message": f.message} for f in flaws],
-        "nodes": {name: head.phase.value for name, head in sorted(found.heads.items())},
-    }
-    typer.echo(json.dumps(document, indent=2) if output is Output.JSON else _audit_text(document))
-    if flaws:
+    asked = None if question is None else Asked(question)
+    with ProgressLine(sys.stderr) as line:
+        audited = run_audit(
+            git, sight=sight, progress=line.show, take=None if asked is None else asked.take, heads=kept
+        )
+    with audited:
+        document = audit_document(audited)
+        text = audit_text(document)
+        if asked is not None and question is not None:
+            answer = asked.answer(audited, repository=sight.desired.repository.metadata.name)
+            document |= answer.to_json()
+            if report is not None:
+                answer.write_report(report, git=git, at=time_of_audit(os.environ))
+            if report is None or question.is_narrow:
+                text += f"\n\n{answer.to_text()}"
+    typer.echo(json.dumps(document, indent=2) if output is Output.JSON else text)
+    if document["flaws"]:
         raise typer.Exit(3)
-
-
-def _audit_text(document: dict[str, Any]) -> str:
-    lines = [f"flaw: {f['path']}: {f['message']} [{f['code']}]" for f in document["flaws"]]
-    lines.append(f"evidence {document['evidence'][:12]}, desired state {document['trusted'][:12]}")
-    lines.append(f"{document['records']} records, {document['verdicts']} verdicts computed again")
-    lines.append(f"{len(lines) - 2} flaws" if document["flaws"] else "everything holds")
-    return "\n".join(lines)
 
 
 def explain(

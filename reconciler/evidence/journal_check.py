@@ -117,7 +117,7 @@ def check_journal(envelopes: Iterable[tuple[str, bytes]], *, history: History, h
     opened: list[tuple[int, str, bytes]] = []
     for path, envelope in envelopes:
         try:
-            opened.append(_open(path, envelope, history))
+            opened.append(open_entry(path, envelope, history))
         except RingfenceError as error:
             found.flaws.append(_flaw(path, error))
     review = JournalReview(history, tell=found.entries.append)
@@ -128,7 +128,7 @@ def check_journal(envelopes: Iterable[tuple[str, bytes]], *, history: History, h
     return found
 
 
-def _open(path: str, envelope: bytes, history: History) -> tuple[int, str, bytes]:
+def open_entry(path: str, envelope: bytes, history: History) -> tuple[int, str, bytes]:
     """Return sequence number, path and payload of an entry, once it is known that the key it names signed it."""
     unchecked = parse_journal(_payload(envelope))
     keys = history.keys(unchecked.commit)

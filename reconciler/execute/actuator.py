@@ -89,7 +89,9 @@ class Actuator:
             with suppress(TransientError, DeviceError):
                 seen = hands.read(self._site, action.ports)
         is_there = gates.is_at(seen, action.ports)
-        ports = hands.describe_ports(seen) if is_there else hands.move(self._site, action.ports)
+        # A port that no node uses is parked too, and then nobody is named on it.
+        is_told = node if is_node else ""
+        ports = hands.describe_ports(seen) if is_there else hands.park(self._site, action.ports, node=is_told)
         if is_node:
             self._records.write(self._records.news(node, Event.PARKED, ports=dict(ports)))
 
@@ -114,7 +116,7 @@ class Actuator:
             others={f"{switch}/{port}": state for (switch, port), state in others.items() if (switch, port) not in own},
             vlan=desired.nodes[node].spec.airlock.vlan,
         )
-        hands.move(self._site, action.ports)
+        hands.move(self._site, action.ports, node=node)
 
     def _assign(self, action: a.AssignImage) -> None:
         node = action.subject
@@ -194,7 +196,7 @@ class Actuator:
             target=action.ports,
         )
         started_at = self._occasion.now()
-        ports = hands.move(site, action.ports)
+        ports = hands.move(site, action.ports, node=node)
         details = {"enclave": action.enclave, "attempt": accepted.attempt, "ports": dict(ports)}
         self._records.write(self._records.news(node, Event.ADMITTED, **details), at=started_at)
 

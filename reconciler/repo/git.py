@@ -27,7 +27,11 @@ _GOOD = re.compile(r'Good "git" signature for (?P<principal>\S+) with \S+ key (?
 _LACKING = re.compile(
     r"(?i)could not read|unable to read|failed to traverse|bad (?:object|tree|revision)|not a valid (?:commit|object)|"
     r"could not parse|unable to parse|missing (?:blob|tree|commit)|"
-    r"empty filename in tree|malformed mode in tree|too-short tree"
+    r"empty filename in tree|malformed mode in tree|too-short tree|loose object \S+ \(stored in|packed object \S+ \(|"
+    r"object file \S+ is empty|not a tree object|unable to stream|corrupt loose object"
+)
+_UNWRITTEN = re.compile(
+    r"No space left on device|Disk quota exceeded|Out of diskspace|couldn't write '|unable to write|write error"
 )
 
 _SETTINGS = {
@@ -35,7 +39,7 @@ _SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
     "core.quotePath": "false",
-    "core.fsync": "committed,reference",
+    "core.fsync": "committed,derived-metadata,reference",
     "core.fsyncMethod": "batch",
     "commit.gpgSign": "false",
     "gc.auto": "0",
@@ -176,6 +180,27 @@ class Git:
         code, _, said = self._call(arguments, settings=settings, environment=environment)
         return code, said
 
+    def open(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start ``git arguments`` to be asked many things over pipes; the caller watches the time, and ends it."""
+        options = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        command = ["git", "-C", str(self.path), *options, *arguments]
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=self._environment,
+                bufsize=0,
+            )
+        except FileNotFoundError as error:
+            raise InputError("git", "is not installed", reason="GitMissing", hint="apt-get install git") from error
+
+    @property
+    def deadline_s(self) -> float:
+        """Return how long a call may take."""
+        return self._deadline_s
+
     def refs(self, *patterns: str) -> list[Ref]:
         """Return every ref that is named by one of ``patterns``, or lies below it."""
         output = self.run("for-each-ref", "--format=%(objectname) %(objecttype) %(refname)", *patterns)
@@ -191,6 +216,11 @@ class Git:
         output = self.run("for-each-ref", "--format=%(objectname) %(refname)", ref).decode()
         lines = (line.split(" ", 1) for line in output.splitlines())
         return next((check_id(commit) for commit, name in lines if name == ref), None)
+
+    def own_path(self, name: str) -> Path:
+        """Return where git keeps ``name`` (``objects``, a full ref name) of this repository, there or not."""
+        found = self.run("rev-parse", "--git-path", name).decode("utf-8", "surrogateescape").rstrip("\n")
+        return self.path / found
 
     def current_branch(self) -> str | None:
         """Return the branch that is checked out (or that HEAD names in a bare repository), None if detached."""
@@ -284,9 +314,14 @@ class Git:
 
     def history(self, commit: str, *, past: str | None = None) -> list[HistoryChange]:
         """Return what ``commit`` and its first-parent ancestors, down to ``past``, changed against first parents."""
-        pairs = "".join(f"{' '.join([own, *parents[:1]])}\n" for own, parents in self.first_parents(commit, past=past))
+        chain = self.first_parents(commit, past=past)
+        return self.changed_paths((own, next(iter(parents), None)) for own, parents in chain)
+
+    def changed_paths(self, pairs: Iterable[tuple[str, str | None]]) -> list[HistoryChange]:
+        """Return what each first of ``pairs`` of commits changed against the second, or against nothing at all."""
+        asked = "".join(f"{check_id(new)} {check_id(old)}\n" if old else f"{check_id(new)}\n" for new, old in pairs)
         options = ("--stdin", "--root", "-r", "-z", "--raw", "--no-renames", "--no-abbrev")
-        fields = iter(self.run("diff-tree", *options, stdin=pairs.encode()).split(b"\0"))
+        fields = iter(self.run("diff-tree", *options, stdin=asked.encode()).split(b"\0"))
         changes = []
         current = ""
         for field in fields:
@@ -321,11 +356,16 @@ class Git:
 
     def verify_commit(self, commit: str, *, allowed: AllowedSigners) -> Signature | None:
         """Return who of ``allowed`` signed ``commit``; None if nobody of them did, or the signature does not hold."""
-        with tempfile.NamedTemporaryFile(prefix="ringfence-signers-") as file:
-            file.write(allowed.to_bytes())
-            file.flush()
-            settings = {"gpg.ssh.allowedSignersFile": file.name}
-            code, _, said = self._call(("verify-commit", "--raw", check_id(commit)), settings=settings)
+        try:
+            with tempfile.NamedTemporaryFile(prefix="ringfence-signers-") as file:
+                file.write(allowed.to_bytes())
+                file.flush()
+                settings = {"gpg.ssh.allowedSignersFile": file.name}
+                code, _, said = self._call(("verify-commit", "--raw", check_id(commit)), settings=settings)
+        except OSError as error:
+            hint = "is the disk of temporary files full?"
+            message = f"no temporary file can be written: {error.strerror}"
+            raise TransientError("git", message, reason="TemporaryFiles", hint=hint) from error
         found = [match for line in said.splitlines() if (match := _GOOD.fullmatch(line))]
         if code or len(found) != 1:
             return None
@@ -383,6 +423,10 @@ class Git:
         if "dubious ownership" in errors:
             hint = "run ringfence as the repository's owner"
             return InputError(subject, "belongs to somebody else", reason="NotOurRepository", hint=hint)
+        if _UNWRITTEN.search(errors):
+            hint = "make room on its disk, and look whether that fails; nothing that is in it is lost"
+            message = f"cannot be written to: {cut(errors)}"
+            return TransientError(subject, message, reason="DiskFull", hint=hint)
         if _LACKING.search(errors):
             hint = "fetch the history whole (git fetch --unshallow), then look with: git fsck"
             return TrustError(
@@ -397,4 +441,7 @@ class Git:
 def _tree_entry(record: bytes) -> TreeEntry:
     meta, path = record.split(b"\t", 1)
     mode, _, object_id, size = meta.decode().split()
+    if size == "BAD":
+        hint = "look with: git fsck"
+        raise TrustError(f"object {object_id[:12]}", "is missing or damaged", reason="ObjectMissing", hint=hint)
     return TreeEntry(path=path, mode=mode, object_id=object_id, size=0 if size == "-" else int(size))

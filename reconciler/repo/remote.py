@@ -52,6 +52,14 @@ _SETTINGS = {
     "push.gpgSign": "false",
     "push.recurseSubmodules": "no",
 }
+_FETCH = (
+    "--quiet",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-recurse-submodules",
+    "--refmap=",
+    "--no-auto-gc",
+)
 _REFUSED = (
     "Permission denied",
     "Authentication failed",
@@ -122,16 +130,19 @@ class Remote:
             specs.append(f"+{APPROVALS}*:{APPROVALS}*")
         if not specs:
             return False
-        options = (
-            "--quiet",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--no-recurse-submodules",
-            "--refmap=",
-            "--no-auto-gc",
-        )
-        self._call("fetch", *options, self._access.url, *specs)
+        self._call("fetch", *_FETCH, self._access.url, *specs)
         return True
+
+    def fetch_branch(self, branch: str, *, into: str) -> str | None:
+        """Bring ``branch`` to the ref ``into``, wherever that was, and return its commit; None if it is not there."""
+        ref = branch_ref(branch)
+        line = self._call("ls-remote", "--refs", self._access.url, ref).decode("utf-8", "replace").strip()
+        if not line:
+            return None
+        commit = check_id(line.partition("\t")[0])
+        if self.git.at(into) != commit:
+            self._call("fetch", *_FETCH, self._access.url, f"+{ref}:{into}")
+        return self.git.at(into)
 
     def push(self, commit: str, *, branch: str) -> None:
         """Put ``commit`` on the remote's ``branch`` if that only adds to it.

@@ -32,7 +32,7 @@ def _member() -> tuple[World, Runner]:
 
 
 def _written(world: World, *, since: int) -> list[Effect]:
-    return [effect for effect in world.line.effects[since:] if effect.operation == "set_access"]
+    return [effect for effect in world.line.effects[since:] if effect.operation == "apply"]
 
 
 _LIES = (Lie.CHANGED_EVENT, Lie.CLAIMED_PCR, Lie.OTHER_AK, Lie.WRONG_NONCE)
@@ -52,7 +52,7 @@ def test_a_branch_that_cannot_be_written_keeps_nobody_in_the_network_or_under_po
     assert world.states_of("n1") == [access(world.parking_of("n1"))] * 2
     assert not world.machines["n1"].is_on
     done = [effect.operation for effect in world.line.effects[before:] if effect.operation != "publish"]
-    assert done[:2] == ["set_access"] * 2
+    assert done[:2] == ["apply"] * 2
     world.line.faults.clear()
     runner.settle()
     assert_settled(world)

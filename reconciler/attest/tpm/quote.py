@@ -15,10 +15,11 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.attest.algorithms import DIGEST_SIZES, digest
+from reconciler.attest.algorithms import DIGEST_SIZES, HASHERS, SHA256, digest
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.tpm.attestation import ATTEST_QUOTE, MAX_DATA, MAX_NAME, TPM_GENERATED, Quote, parse_quote
 from reconciler.attest.tpm.clock import CLOCK_SIZE, check_clock, is_later, is_wellformed
+from reconciler.attest.tpm.hashed import ClaimedDigest
 from reconciler.attest.tpm.public import PublicArea
 from reconciler.attest.tpm.selection import Requirement, Values, check_selection, check_values, covered, require
 from reconciler.attest.tpm.signature import (
@@ -46,15 +47,18 @@ class EnrolledKey:
     qualified_signer: bytes | None
     head: bytes
     tail: bytes
+    claimed: ClaimedDigest
 
 
 def enrol(ak: PublicArea | None, *, qualified_signer: bytes | None) -> EnrolledKey:
     """Return the key of ``ak``, whose name under the certified EK is ``qualified_signer``, ready to judge quotes by."""
+    verifier = None if ak is None else verifier_of(ak)
     return EnrolledKey(
-        verifier=None if ak is None else verifier_of(ak),
+        verifier=verifier,
         qualified_signer=qualified_signer,
         head=struct.pack(">IH", TPM_GENERATED, ATTEST_QUOTE) + _sized(qualified_signer or b""),
         tail=struct.pack(">H", 0 if ak is None else DIGEST_SIZES.get(ak.scheme_hash, 0)),
+        claimed=ClaimedDigest(verifier.hasher if verifier else HASHERS[SHA256]),
     )
 
 
@@ -74,13 +78,28 @@ def check_quote(  # noqa: PLR0913 - each is one thing that a quote is held again
     Where ``ak`` or ``qualified_signer`` is None the checks that need it are left out: the caller has a reason against
     the node already. The clock, check 9, is judged by ``check_clock``, which knows what went before.
     """
-    reasons = judge_quote(
+    return check_enrolled_quote(
         message,
         signature=signature,
         key=enrol(ak, qualified_signer=qualified_signer),
         extra_data=extra_data,
         requirement=require([(bank, pcrs)]),
         values={bank: values},
+    )
+
+
+def check_enrolled_quote(  # noqa: PLR0913 - each is one thing that a quote is held against
+    message: bytes,
+    *,
+    signature: bytes,
+    key: EnrolledKey,
+    extra_data: bytes,
+    requirement: Requirement,
+    values: Values,
+) -> tuple[list[Reason], Quote | None]:
+    """Judge a quote by a key that is ready, as ``check_quote`` does; return the quote too, if it parses."""
+    reasons = judge_quote(
+        message, signature=signature, key=key, extra_data=extra_data, requirement=requirement, values=values
     )
     is_malformed = any(reason.code == "QuoteMalformed" for reason in reasons)
     return reasons, None if is_malformed else parse_quote(message)
@@ -138,13 +157,13 @@ def _passes(  # noqa: PLR0913, PLR0917 - as above; by position, because names co
     verifier = key.verifier
     if not extra_data or verifier is None or not verifier.counts or not key.qualified_signer:
         return False
-    joined = requirement.join(values)
-    if not joined:
+    hashed = key.claimed.over(values, requirement)
+    if hashed is None:
         return False
     # 2., 3., 10., 6. as they stand at the beginning; 7. and 8. as they stand at the end. 1. Nothing is before or after.
     head = key.head + len(extra_data).to_bytes(2) + extra_data
     at = len(head)
-    expected = head + message[at : at + CLOCK_SIZE] + requirement.encoded + key.tail + verifier.hasher(joined).digest()
+    expected = head + message[at : at + CLOCK_SIZE] + requirement.encoded + key.tail + hashed
     if message != expected or at > _MAX_HEAD:
         return False
     # 9. The same boot, and later; where that is left to the caller, the clock is at least a well-formed one (1.).
