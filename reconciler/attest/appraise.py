@@ -16,31 +16,25 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from reconciler.attest.boot import judge_boot
 from reconciler.attest.codes import CODES
-from reconciler.attest.endorsement.anchors import read_anchors
-from reconciler.attest.endorsement.ek import check_endorsement, ek_name
 from reconciler.attest.expectation import Expectation
-from reconciler.attest.reader import MalformedError
+from reconciler.attest.parts import Parts
 from reconciler.attest.tpm.attestation import Quote
-from reconciler.attest.tpm.attestation_key import check_attestation_key
 from reconciler.attest.tpm.clock import check_clock
-from reconciler.attest.tpm.credential import check_activation
-from reconciler.attest.tpm.public import PublicArea, PublicKey, name_of, parse_public, qualified_name
-from reconciler.attest.tpm.quote import check_quote
-from reconciler.attest.vector import vector_of
+from reconciler.attest.tpm.public import PublicKey
+from reconciler.attest.tpm.quote import check_enrolled_quote
 from reconciler.attest.verdict import Accepted, Reason, Rejected
 from reconciler.model.binding import qualifying_data
-from reconciler.model.policy import lacks
 from reconciler.model.submission import Evidence
 
 CHALLENGE_LIFETIME = timedelta(minutes=10)
 """Evidence for a challenge older than this is not accepted any more."""
 
 _NONCE_SIZE = 32
+_FRESH = Parts()
 
 
-def appraise(evidence: Evidence, *, expectation: Expectation) -> Accepted | Rejected:
+def appraise(evidence: Evidence, *, expectation: Expectation, parts: Parts = _FRESH) -> Accepted | Rejected:
     """Judge ``evidence`` and return the verdict, with every reason that was found.
 
     1. The challenge: the evidence is of this node, enclave, commit and attempt, fresh, with a whole nonce.
@@ -56,25 +50,21 @@ def appraise(evidence: Evidence, *, expectation: Expectation) -> Accepted | Reje
     11. The facts: all that the policy asserts is proven by events, and as it says.
     12. The kernel: all that IMA measured is allowed.
 
-    A policy that lacks what it takes to judge, or asserts nothing, accepts nothing.
+    A policy that lacks what it takes to judge, or asserts nothing, accepts nothing. ``parts`` are the checks whose
+    input recurs; somebody who judges much gives parts that remember (``appraiser``), and the verdict is the same.
     """
     policy = expectation.policy
-    reasons = [Reason(code="PolicyIncomplete", message=lack) for lack in lacks(policy)]
+    reasons = list(parts.lacks(policy))
     # 1. The challenge.
     reasons += _check_challenge(evidence, expectation=expectation)
     # 2. The endorsement.
-    endorsed = check_endorsement(
-        evidence.ek_certificate,
-        anchors=read_anchors(expectation.ek_roots, expectation.ek_intermediates, expectation.ek_crls),
-        endorsement=expectation.endorsement,
-        at=expectation.judged_at,
-    )
+    endorsed = parts.endorsement(evidence, expectation=expectation)
     reasons += endorsed.reasons
     # 3. to 6. The attestation key, its activation, what it signed and when.
-    found, quote = _check_key_and_quote(evidence, expectation=expectation, ek=endorsed.key)
+    found, quote = _check_key_and_quote(evidence, expectation=expectation, ek=endorsed.key, parts=parts)
     reasons += found
     # 7. to 12. The logs, and what they show of firmware, image and kernel.
-    boot = judge_boot(evidence, expectation=expectation)
+    boot = parts.boot(evidence, expectation=expectation)
     reasons += boot.reasons
     common: dict[str, Any] = {
         "node": expectation.node,
@@ -83,8 +73,8 @@ def appraise(evidence: Evidence, *, expectation: Expectation) -> Accepted | Reje
         "attempt": expectation.attempt,
         "session": evidence.session,
         "nonce": evidence.nonce,
-        "vector": vector_of(reasons, policy=policy),
-        "weakenings": policy.weakenings(),
+        "vector": parts.vector(reasons, policy=policy),
+        "weakenings": parts.weakenings(policy),
         "workarounds": boot.workarounds,
         "endorsement": endorsed.endorsement,
     }
@@ -122,24 +112,18 @@ def _check_challenge(evidence: Evidence, *, expectation: Expectation) -> Iterato
 
 
 def _check_key_and_quote(
-    evidence: Evidence, *, expectation: Expectation, ek: PublicKey | None
+    evidence: Evidence, *, expectation: Expectation, ek: PublicKey | None, parts: Parts
 ) -> tuple[list[Reason], Quote | None]:
     # 3. The attestation key. If there is none, all that can be judged without it is judged all the same.
-    ak: PublicArea | None = None
-    reasons: list[Reason] = []
-    try:
-        ak = parse_public(evidence.ak_public)
-    except MalformedError as error:
-        reasons.append(Reason(code="AkMalformed", message=str(error)))
-    else:
-        reasons += check_attestation_key(ak)
+    ak = parts.attestation_key(evidence, ek=ek)
+    reasons = list(ak.reasons)
     # 4. The activation.
-    reasons += check_activation(evidence.activation, ak_name=None if ak is None else name_of(ak))
+    reasons += parts.activation(evidence, ak_name=ak.name)
     # 5. The quote.
-    found, quote = check_quote(
+    found, quote = check_enrolled_quote(
         evidence.quote,
         signature=evidence.signature,
-        ak=ak,
+        key=ak.enrolled,
         extra_data=qualifying_data(
             nonce=evidence.nonce,
             node=evidence.node,
@@ -147,10 +131,8 @@ def _check_key_and_quote(
             commit=evidence.commit,
             ephemeral=evidence.ephemeral,
         ),
-        bank=expectation.policy.bank,
-        pcrs=expectation.policy.pcrs,
-        values=evidence.pcrs,
-        qualified_signer=None if ek is None or ak is None else qualified_name(ak, ek_name=ek_name(ek)),
+        requirement=parts.requirement(expectation.policy),
+        values={expectation.policy.bank: evidence.pcrs},
     )
     reasons += found
     # 6. The clock.

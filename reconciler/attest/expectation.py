@@ -51,8 +51,8 @@ class Rules:
 
     def hold(self, attempt: Attempt) -> Expectation:
         """Return the expectation that holds ``attempt`` against these rules."""
-        own = {f.name: getattr(attempt, f.name) for f in fields(Attempt)}
-        return Expectation(**own, **{f.name: getattr(self, f.name) for f in fields(Rules)})
+        own = {name: getattr(attempt, name) for name in Attempt.__slots__}
+        return Expectation(**own, **{name: getattr(self, name) for name in Rules.__slots__})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
+from reconciler.attest.memory import Memory
 from reconciler.daemon.source import Sight
 from reconciler.errors.taxonomy import RingfenceError, TrustError
-from reconciler.evidence.audit import Archive
+from reconciler.evidence.audit import Archive, HistoryCommit
+from reconciler.evidence.blobs import Blobs
 from reconciler.evidence.envelope import open_envelope
 from reconciler.evidence.round import open_round, parse_line
 from reconciler.evidence.statement import Record, parse_statement
 from reconciler.model.desired import DesiredState
 from reconciler.model.record import Head
 from reconciler.repo.desired import load_recorded
-from reconciler.repo.git import Git
+from reconciler.repo.git import Git, check_id
 from reconciler.repo.layout import ALLOWED_SIGNERS
 from reconciler.repo.reader import EvidenceReader
 from reconciler.repo.signing import evidence_keys
 from reconciler.repo.snapshot import Snapshot, read_commit
+
+_KEPT = 16
+"""How many desired states of the past are kept: records name them one after the other."""
 
 
 def evidence_tip(git: Git, branch: str) -> str | None:
@@ -77,27 +84,41 @@ def _last_commit(git: Git, tip: str, node: str) -> str:
     return git.run("log", "-1", "--format=%H", tip, "--", f"nodes/{node}/head.json").decode().strip()
 
 
-def open_archive(git: Git, *, reader: EvidenceReader, trusted: str) -> Archive:
-    """Return what an audit of ``reader`` reads; only ancestors of ``trusted`` count as desired states."""
-    snapshots: dict[str, Snapshot] = {}
-    states: dict[str, DesiredState] = {}
+def open_archive(git: Git, *, blob: Blobs, trusted: str) -> Archive:
+    """Return the desired states that records were made under; only ``trusted`` and its ancestors count.
+
+    ``blob`` gives recorded bytes by bare SHA-256. The newest few states that were asked for are kept.
+    """
+    history = _trusted_history(git, trusted)
+    snapshots: Memory[str, Snapshot] = Memory(_KEPT)
+    states: Memory[str, DesiredState] = Memory(_KEPT)
+    keys: Memory[str, Mapping[str, Ed25519PublicKey]] = Memory(_KEPT)
 
     def snapshot(commit: str) -> Snapshot:
-        if commit not in snapshots:
-            if commit != trusted and not git.is_ancestor(commit, of=trusted):
-                raise TrustError(f"commit {commit[:12]}", "it is not in the trusted history", reason="CommitStray")
-            snapshots[commit] = read_commit(git, commit)
-        return snapshots[commit]
+        if commit not in history:
+            raise TrustError(f"commit {commit[:12]}", "it is not in the trusted history", reason="CommitStray")
+        return snapshots.get(commit, lambda: read_commit(git, commit))
 
     def desired(commit: str) -> DesiredState:
-        if commit not in states:
-            states[commit] = load_recorded(snapshot(commit))
-        return states[commit]
+        return states.get(commit, lambda: load_recorded(snapshot(commit)))
+
+    def read_keys(commit: str) -> Mapping[str, Ed25519PublicKey]:
+        signers = desired(commit).repository.spec.evidence.signers
+        return evidence_keys(snapshot(commit).files[ALLOWED_SIGNERS], principals=signers)
 
     return Archive(
         desired=desired,
-        keys=lambda commit: evidence_keys(
-            snapshot(commit).files[ALLOWED_SIGNERS], principals=desired(commit).repository.spec.evidence.signers
-        ),
-        blob=reader.blob,
+        keys=lambda commit: keys.get(commit, lambda: read_keys(commit)),
+        blob=blob,
+        commits=history.get,
     )
+
+
+def _trusted_history(git: Git, trusted: str) -> dict[str, HistoryCommit]:
+    """Return the commits that were in force one after the other, up to ``trusted``."""
+    output = git.run("log", "--first-parent", "--reverse", "--format=%H %T %ct", check_id(trusted)).decode()
+    lines = (line.split(" ") for line in output.splitlines())
+    return {
+        commit: HistoryCommit(tree=tree, made_at=datetime.fromtimestamp(int(made), tz=UTC), number=number)
+        for number, (commit, tree, made) in enumerate(lines)
+    }

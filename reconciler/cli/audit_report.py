@@ -66,11 +66,13 @@ class Answer:
         """Return question and answer as JSON values."""
         return document(self._history, self._question, look=self._look)
 
-    def to_text(self) -> str:
-        """Return the answer for a terminal."""
-        from reconciler.cli.audit_text import text
+    def to_text(self, *, is_reported: bool) -> str:
+        """Return the answer for a terminal, to follow the audit's result; a report about everything stands for it."""
+        from reconciler.cli.audit_tables import text
 
-        return text(self._history, self._question, look=self._look)
+        if is_reported and not self._question.is_narrow:
+            return ""
+        return f"\n\n{text(self._history, self._question, look=self._look)}"
 
     def to_html(self, git: Git, *, at: datetime) -> bytes:
         """Return the report, as made ``at``; beside the records it says what ``git`` holds of the commits."""
@@ -90,14 +92,19 @@ class Answer:
             records=history.records,
             verdicts=audited.findings.verdicts,
             flaws=audited.findings.flaws,
+            omitted=audited.findings.omitted,
+            writers=tuple(
+                f"{one.key_id or 'nobody known'}: {one.commits}, {one.first[:12]} to {one.last[:12]}"
+                for one in audited.history.ranges
+            ),
             tree_head=audit_facts.read_tree_head(git, audited.evidence, keys=audited.archive.keys(audited.trusted)),
             commits=audit_facts.read_commit_facts(git, sorted(named)),
         )
         return page(cover, history, self._question, look=self._look)
 
-    def write_report(self, path: Path, *, git: Git, at: datetime) -> None:
-        """Write the report, as made ``at``, to ``path``; InputError if that cannot be written."""
-        write_report(path, self.to_html(git, at=at))
+    def write_report(self, path: Path, *, git: Git, environment: Mapping[str, str]) -> None:
+        """Write the report to ``path``, as made at ``time_of_audit``; InputError if it cannot be written."""
+        write_report(path, self.to_html(git, at=time_of_audit(environment)))
 
 
 def write_report(path: Path, content: bytes) -> None:

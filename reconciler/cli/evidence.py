@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from reconciler.cli.audit_answers import At, Between, OfCommit, OfEnclave, OfNode, ReportFile, parse_question
 from reconciler.cli.operate import Output, Repository
 
-if TYPE_CHECKING:
-    from reconciler.cli.auditing import Audited
+_DEADLINE_S = 1800.0
+"""A year of evidence is a large branch: git may take its time for a list of it."""
 
 
 def audit(  # noqa: PLR0917  # one option each
     repo: Repository = Path(),
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
+    head: Annotated[
+        list[Path] | None,
+        typer.Option("--head", help="a signed tree head kept from before (a copy of checkpoints/latest); repeatable"),
+    ] = None,
     at: At = None,
     between: Between = None,
     node: OfNode = None,
@@ -32,52 +37,33 @@ def audit(  # noqa: PLR0917  # one option each
     With --at, --between, --node, --enclave or --commit it also says who was in which enclave, running which image,
     proven how, holding which keys. Flaws come first, whatever is asked.
     """
+    from reconciler.cli.audit_report import Asked
+    from reconciler.cli.audit_text import ProgressLine, audit_document, audit_text, read_head
     from reconciler.cli.auditing import run_audit
     from reconciler.daemon.source import TrustedSource
     from reconciler.repo.git import Git
 
-    question = parse_question(
-        at=at, between=between, node=node, enclave=enclave, commit=commit, is_wanted=report is not None
-    )
-    git = Git(repo)
+    is_reported = report is not None
+    question = parse_question(at=at, between=between, node=node, enclave=enclave, commit=commit, is_wanted=is_reported)
+    asked = None if question is None else Asked(question)
+    git = Git(repo, deadline_s=_DEADLINE_S)
     sight = TrustedSource(git).refresh()
-    if question is None:
-        audited = run_audit(git, sight=sight)
-        document, text = _document(audited), _audit_text(_document(audited))
-    else:
-        from reconciler.cli.audit_report import Asked, time_of_audit
-
-        asked = Asked(question)
-        audited = run_audit(git, sight=sight, take=asked.take)
-        answer = asked.answer(audited, repository=sight.desired.repository.metadata.name)
-        document, text = _document(audited) | answer.to_json(), _audit_text(_document(audited))
-        if report is not None:
-            answer.write_report(report, git=git, at=time_of_audit(os.environ))
-        if report is None or question.is_narrow:
-            text += f"\n\n{answer.to_text()}"
+    kept = [read_head(path) for path in head or ()]
+    with ProgressLine(sys.stderr) as line:
+        take = None if asked is None else asked.take
+        audited = run_audit(git, sight=sight, progress=line.show, heads=kept, take=take)
+    with audited:
+        document = audit_document(audited)
+        text = audit_text(document)
+        if asked is not None:
+            answer = asked.answer(audited, repository=sight.desired.repository.metadata.name)
+            document |= answer.to_json()
+            text += answer.to_text(is_reported=is_reported)
+            if report is not None:
+                answer.write_report(report, git=git, environment=os.environ)
     typer.echo(json.dumps(document, indent=2) if output is Output.JSON else text)
-    if audited.findings.flaws:
+    if document["flaws"]:
         raise typer.Exit(3)
-
-
-def _document(audited: Audited) -> dict[str, Any]:
-    found = audited.findings
-    return {
-        "evidence": audited.evidence,
-        "trusted": audited.trusted,
-        "records": len(found.records),
-        "verdicts": found.verdicts,
-        "flaws": [{"path": f.path, "code": f.code, "message": f.message} for f in found.flaws],
-        "nodes": {name: head.phase.value for name, head in sorted(found.heads.items())},
-    }
-
-
-def _audit_text(document: dict[str, Any]) -> str:
-    lines = [f"flaw: {f['path']}: {f['message']} [{f['code']}]" for f in document["flaws"]]
-    lines.append(f"evidence {document['evidence'][:12]}, desired state {document['trusted'][:12]}")
-    lines.append(f"{document['records']} records, {document['verdicts']} verdicts computed again")
-    lines.append(f"{len(lines) - 2} flaws" if document["flaws"] else "everything holds")
-    return "\n".join(lines)
 
 
 def explain(

@@ -88,7 +88,7 @@ def _outlooks(git: Git, *, now: DesiredState, policy: str | None, everyone: bool
         hint = "point --evidence at a clone that has it"
         raise InputError("policy check", "there is no evidence branch", reason="NoEvidence", hint=hint)
     reader = EvidenceReader(git, commit=tip)
-    archive = open_archive(git, reader=reader, trusted=sight.desired.commit)
+    archive = open_archive(git, blob=reader.blob, trusted=sight.desired.commit)
     newest = newest_accepted(records_on(git, reader, desired=sight.desired), heads=read_heads(reader))
     chosen = [
         record

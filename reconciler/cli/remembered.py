@@ -50,7 +50,7 @@ def remember(git: Git, *, desired: DesiredState, signers: AllowedSigners, with_r
         heads=read_heads(reader),
         observation=parse_recorded(content) if content else None,
         records=tuple(records_on(git, reader, desired=desired)) if with_records else (),
-        archive=open_archive(git, reader=reader, trusted=desired.commit),
+        archive=open_archive(git, blob=reader.blob, trusted=desired.commit),
     )
 
 

@@ -7,13 +7,14 @@ rules are those of the desired state is for the audit to compare.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from reconciler.attest.expectation import Expectation, Rules
+from reconciler.attest.memory import Memory
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.blobs import Blobs, bare, read_blob
 from reconciler.evidence.canonical import canonical, canonical_value, digest, to_json
@@ -49,20 +50,45 @@ def pack_rules(rules: Rules) -> PackedRules:
 
 def read_rules(blobs: Blobs, name: str) -> Rules:
     """Return the rules that the blob ``name`` holds; TrustError if it or what it names is not whole."""
+    return RulesReader(blobs).read(name)
+
+
+def _read(name: str, *, blob: Callable[[str], bytes], policy: Callable[[str], AppraisalPolicySpec]) -> Rules:
     try:
-        document = json.loads(read_blob(blobs, name))
+        document = json.loads(blob(name))
         return Rules(
             endorsement=document["endorsement"],
-            policy=AppraisalPolicySpec.model_validate_json(read_blob(blobs, document["policy"])),
+            policy=policy(document["policy"]),
             measurements=Measurements.model_validate_json(canonical(document["measurements"])),
             profile=document["profile"],
             family=Family(document["family"]),
             overlays=tuple(Overlay(overlay) for overlay in document["overlays"]),
-            **{part: tuple(read_blob(blobs, each) for each in document[part]) for part in _CERTIFICATES},
+            **{part: tuple(blob(each) for each in document[part]) for part in _CERTIFICATES},
         )
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError):
         message = "recorded rules are not what ringfence writes"
         raise TrustError("rules", message, reason="BlobMalformed", hint="the evidence branch was altered") from None
+
+
+class RulesReader:
+    """Reads rules from blobs; rules, and the policies in them, that recur are read once and are the same objects."""
+
+    def __init__(self, blobs: Blobs, *, kept: int = 4096) -> None:
+        """Read ``blobs``; remember at most ``kept`` rules."""
+        self._blobs = blobs
+        self._rules: Memory[str, Rules] = Memory(kept)
+        self._policies: Memory[str, AppraisalPolicySpec] = Memory(64)
+        self._raw: Memory[str, bytes] = Memory(256)
+
+    def read(self, name: str) -> Rules:
+        """Return the rules that the blob ``name`` holds; TrustError if it or what it names is not whole."""
+        return self._rules.get(name, lambda: _read(name, blob=self._blob, policy=self._policy))
+
+    def _policy(self, name: str) -> AppraisalPolicySpec:
+        return self._policies.get(name, lambda: AppraisalPolicySpec.model_validate_json(read_blob(self._blobs, name)))
+
+    def _blob(self, name: str) -> bytes:
+        return self._raw.get(name, lambda: read_blob(self._blobs, name))
 
 
 class RulesPacker:

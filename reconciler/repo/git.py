@@ -176,6 +176,27 @@ class Git:
         code, _, said = self._call(arguments, settings=settings, environment=environment)
         return code, said
 
+    def open(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start ``git arguments`` to be asked many things over pipes; the caller watches the time, and ends it."""
+        options = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        command = ["git", "-C", str(self.path), *options, *arguments]
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=self._environment,
+                bufsize=0,
+            )
+        except FileNotFoundError as error:
+            raise InputError("git", "is not installed", reason="GitMissing", hint="apt-get install git") from error
+
+    @property
+    def deadline_s(self) -> float:
+        """Return how long a call may take."""
+        return self._deadline_s
+
     def refs(self, *patterns: str) -> list[Ref]:
         """Return every ref that is named by one of ``patterns``, or lies below it."""
         output = self.run("for-each-ref", "--format=%(objectname) %(objecttype) %(refname)", *patterns)
@@ -284,9 +305,14 @@ class Git:
 
     def history(self, commit: str, *, past: str | None = None) -> list[HistoryChange]:
         """Return what ``commit`` and its first-parent ancestors, down to ``past``, changed against first parents."""
-        pairs = "".join(f"{' '.join([own, *parents[:1]])}\n" for own, parents in self.first_parents(commit, past=past))
+        chain = self.first_parents(commit, past=past)
+        return self.changed_paths((own, next(iter(parents), None)) for own, parents in chain)
+
+    def changed_paths(self, pairs: Iterable[tuple[str, str | None]]) -> list[HistoryChange]:
+        """Return what each first of ``pairs`` of commits changed against the second, or against nothing at all."""
+        asked = "".join(f"{check_id(new)} {check_id(old)}\n" if old else f"{check_id(new)}\n" for new, old in pairs)
         options = ("--stdin", "--root", "-r", "-z", "--raw", "--no-renames", "--no-abbrev")
-        fields = iter(self.run("diff-tree", *options, stdin=pairs.encode()).split(b"\0"))
+        fields = iter(self.run("diff-tree", *options, stdin=asked.encode()).split(b"\0"))
         changes = []
         current = ""
         for field in fields:

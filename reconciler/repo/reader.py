@@ -11,9 +11,11 @@ from collections.abc import Iterator
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.round import records_path
+from reconciler.repo.evidence_history import walk_history
 from reconciler.repo.git import Git, TreeEntry, check_id
-from reconciler.repo.places import OBSERVATION_PATH, blob_path, is_rewritten
+from reconciler.repo.places import OBSERVATION_PATH, blob_path
 from reconciler.repo.signers import AllowedSigners
+from reconciler.repo.signing import public_keys
 
 _BULK_BYTES = 256 << 20
 
@@ -62,23 +64,9 @@ class EvidenceReader:
     def check_history(self, *, signers: AllowedSigners) -> list[TrustError]:
         """Return every way in which the branch was not only added to.
 
-        The newest commit's signature covers all before it, so only that one is verified.
+        ``signers`` may have signed its commits; more of it is in ``evidence_history``.
         """
-        flaws = []
-        if self._git.verify_commit(self._commit, allowed=signers) is None:
-            flaws.append(_flaw(self._commit, "is not signed by an evidence signer", reason="EvidenceForeign"))
-        for commit, parents in self._git.first_parents(self._commit, past=None):
-            if len(parents) > 1:
-                flaws.append(_flaw(commit, "is a merge", reason="EvidenceMerged"))
-        for change in self._git.history(self._commit):
-            path = change.path.decode("utf-8", "backslashreplace")
-            if change.status == "A" and change.mode == "100644":
-                continue
-            if change.status == "M" and is_rewritten(path):
-                continue
-            word = {"D": "deletes", "M": "changes"}.get(change.status, "turns into something else")
-            flaws.append(_flaw(change.commit, f"{word} {path}", reason="EvidenceRewritten"))
-        return flaws
+        return walk_history(self._git, self._commit, signers=signers, keys=public_keys(signers)).flaws
 
     def _under(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         entries = [(path, entry) for path, entry in sorted(self._entries.items()) if path.startswith(prefix)]
@@ -93,8 +81,3 @@ class EvidenceReader:
         if entry.object_id in self._bulk:
             return self._bulk[entry.object_id]
         return self._git.objects([entry.object_id]).get(entry.object_id)
-
-
-def _flaw(commit: str, message: str, *, reason: str) -> TrustError:
-    hint = "compare with another clone; evidence is only ever added"
-    return TrustError(f"evidence commit {commit[:12]}", message, reason=reason, hint=hint)

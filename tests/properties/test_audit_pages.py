@@ -14,7 +14,7 @@ from reconciler.cli.audit_answers import Question
 from reconciler.cli.audit_page.cover import CommitFacts, Cover, TreeHead, WitnessHead
 from reconciler.cli.audit_page.markup import Html, code, facts, lines, table, tag
 from reconciler.cli.audit_page.page import page
-from reconciler.cli.audit_text import text
+from reconciler.cli.audit_tables import text
 from reconciler.evidence.audit import Flaw
 from reconciler.evidence.history.basis import Basis
 from reconciler.evidence.history.chronicle import Scope

@@ -19,7 +19,7 @@ import pytest
 from reconciler.cli.audit_answers import Question, document, parse_question
 from reconciler.cli.audit_page.cover import CommitFacts, Cover, TreeHead, WitnessHead
 from reconciler.cli.audit_page.page import page
-from reconciler.cli.audit_text import text
+from reconciler.cli.audit_tables import text
 from reconciler.evidence.audit import Flaw
 from tests.support.chronicles import eventful_world, history_of, look_in, records_in
 from tests.support.world import World

@@ -136,7 +136,7 @@ def test_a_branch_with_flaws_says_so_first_and_exits_3(audited: Estate, tmp_path
     bad = tampered(audited, tmp_path)
     told = ask(bad, *words, "--report", tmp_path / "r.html")
     assert told.code == 3
-    assert told.out.startswith("flaw: ")
+    assert told.out.startswith(("broken: ", "forbidden: "))
     assert ask(bad, *words, "-o", "json").document["flaws"]
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert page.index("✗") < page.index('id="audited"')

@@ -33,6 +33,8 @@ from tests.support.world import World
 OPERATOR = "operator@example.org"
 EVIDENCE = "ringfence@example.org"
 SIGNERS = "trust/allowed_signers"
+COMMITTED = "2026-03-01T12:00:00+00:00"
+"""When desired states are committed: before the simulated world begins, since no record is older than its commit."""
 
 
 def documents_of(desired: DesiredState) -> dict[str, bytes]:
@@ -137,6 +139,7 @@ class Estate:
 def estate(folder: Path, *, desired: DesiredState) -> Estate:
     """Return a repository whose root commit, by the operator, says what ``desired`` says, and its site."""
     repo = GitRepo(folder)
+    repo.environment |= dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), COMMITTED)
     path = folder / "evidence-key"
     path.write_bytes(EVIDENCE_KEY.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     path.chmod(0o600)

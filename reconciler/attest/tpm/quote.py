@@ -78,13 +78,28 @@ def check_quote(  # noqa: PLR0913 - each is one thing that a quote is held again
     Where ``ak`` or ``qualified_signer`` is None the checks that need it are left out: the caller has a reason against
     the node already. The clock, check 9, is judged by ``check_clock``, which knows what went before.
     """
-    reasons = judge_quote(
+    return check_enrolled_quote(
         message,
         signature=signature,
         key=enrol(ak, qualified_signer=qualified_signer),
         extra_data=extra_data,
         requirement=require([(bank, pcrs)]),
         values={bank: values},
+    )
+
+
+def check_enrolled_quote(  # noqa: PLR0913 - each is one thing that a quote is held against
+    message: bytes,
+    *,
+    signature: bytes,
+    key: EnrolledKey,
+    extra_data: bytes,
+    requirement: Requirement,
+    values: Values,
+) -> tuple[list[Reason], Quote | None]:
+    """Judge a quote by a key that is ready, as ``check_quote`` does; return the quote too, if it parses."""
+    reasons = judge_quote(
+        message, signature=signature, key=key, extra_data=extra_data, requirement=requirement, values=values
     )
     is_malformed = any(reason.code == "QuoteMalformed" for reason in reasons)
     return reasons, None if is_malformed else parse_quote(message)

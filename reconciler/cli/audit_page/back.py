@@ -10,7 +10,7 @@ from reconciler.cli.audit_page.cover import CommitFacts
 from reconciler.cli.audit_page.markup import NOTHING, Content, Html, anchor, code, facts, lines, listing, table, tag
 from reconciler.cli.audit_page.sources import Shelf, Sources
 from reconciler.cli.audit_page.words import GLOSSARY
-from reconciler.cli.audit_text import events_text
+from reconciler.cli.audit_tables import events_text
 from reconciler.evidence.canonical import to_json
 from reconciler.evidence.history.basis import Basis
 from reconciler.evidence.history.times import time_text

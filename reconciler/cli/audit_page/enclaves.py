@@ -9,7 +9,7 @@ from reconciler.cli.audit_page.sources import Sources
 from reconciler.cli.audit_page.stays import lasted, proof_verdict, stay_link, time_cell
 from reconciler.cli.audit_page.timeline import Span, draw
 from reconciler.cli.audit_page.words import standing_text
-from reconciler.cli.audit_text import ENDINGS, keys_text, ports_text
+from reconciler.cli.audit_tables import ENDINGS, keys_text, ports_text
 from reconciler.evidence.history.chronicle import arrival
 from reconciler.evidence.history.questions import Situation, endings
 from reconciler.evidence.history.times import span_text, time_text

@@ -14,7 +14,7 @@ from reconciler.cli.audit_page.sources import Sources
 from reconciler.cli.audit_page.stays import node_section
 from reconciler.cli.audit_page.style import CSS
 from reconciler.cli.audit_page.timeline import Span, key, patterns
-from reconciler.cli.audit_text import scope_text, window_text
+from reconciler.cli.audit_tables import scope_text, window_text
 from reconciler.evidence.history import questions
 from reconciler.evidence.history.forms import Look
 from reconciler.evidence.history.times import time_text
