@@ -56,7 +56,7 @@ def audit(  # noqa: PLR0917  # one option each
         document = audit_document(audited)
         text = audit_text(document)
         if asked is not None:
-            answer = asked.answer(audited, repository=sight.desired.repository.metadata.name)
+            answer = asked.answer(audited, sight=sight)
             document |= answer.to_json()
             text += answer.to_text(is_reported=is_reported)
             if report is not None:
