@@ -114,7 +114,7 @@ def _events(found: Verified) -> list[str]:
         is_last_leaf = following is None or following.appraisal is None or following.appraisal.verdict is not None
         if repeated and (is_last_leaf or (following is not None and following.node != record.node)):
             lines.append(
-                f"{record.recorded_at:%Y-%m-%d %H:%M:%S}  {record.node}  proved itself again, {repeated} times"
+                f"{record.recorded_at:%Y-%m-%d %H:%M:%S}  {record.node}  proved itself again, {'once' if repeated == 1 else f'{repeated} times'}"
             )
             repeated = 0
     return lines
