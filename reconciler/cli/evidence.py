@@ -17,14 +17,16 @@ from reconciler.cli.operate import Output, Repository
 _DEADLINE_S = 1800.0
 """A year of evidence is a large branch: git may take its time for a list of it."""
 
+Heads = Annotated[
+    list[Path] | None,
+    typer.Option("--head", help="a signed tree head kept from before (a copy of checkpoints/latest); repeatable"),
+]
+
 
 def audit(  # noqa: PLR0917  # one option each
     repo: Repository = Path(),
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
-    head: Annotated[
-        list[Path] | None,
-        typer.Option("--head", help="a signed tree head kept from before (a copy of checkpoints/latest); repeatable"),
-    ] = None,
+    head: Heads = None,
     at: At = None,
     between: Between = None,
     node: OfNode = None,
@@ -43,22 +45,24 @@ def audit(  # noqa: PLR0917  # one option each
     from reconciler.daemon.source import TrustedSource
     from reconciler.repo.git import Git
 
-    is_reported = report is not None
-    question = parse_question(at=at, between=between, node=node, enclave=enclave, commit=commit, is_wanted=is_reported)
-    asked = None if question is None else Asked(question)
+    question = parse_question(
+        at=at, between=between, node=node, enclave=enclave, commit=commit, is_wanted=report is not None
+    )
     git = Git(repo, deadline_s=_DEADLINE_S)
-    sight = TrustedSource(git).refresh()
     kept = [read_head(path) for path in head or ()]
+    sight = TrustedSource(git).refresh()
+    asked = None if question is None else Asked(question)
     with ProgressLine(sys.stderr) as line:
-        take = None if asked is None else asked.take
-        audited = run_audit(git, sight=sight, progress=line.show, heads=kept, take=take)
+        audited = run_audit(
+            git, sight=sight, progress=line.show, take=None if asked is None else asked.take, heads=kept
+        )
     with audited:
         document = audit_document(audited)
         text = audit_text(document)
         if asked is not None:
             answer = asked.answer(audited, sight=sight)
             document |= answer.to_json()
-            text += answer.to_text(is_reported=is_reported)
+            text += answer.to_text(is_reported=report is not None)
             if report is not None:
                 answer.write_report(report, git=git, environment=os.environ)
     typer.echo(json.dumps(document, indent=2) if output is Output.JSON else text)

@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from reconciler.cli.remotes import courier_for
+from reconciler.cli.switches import SwitchSet
 from reconciler.daemon.followed import FollowedSource
+from reconciler.daemon.housekeeper import Housekeeper
+from reconciler.daemon.journal import GitHistory, Journal
 from reconciler.daemon.settings import Settings, load_credentials
 from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.drivers.custodian import AgeCustodian
 from reconciler.drivers.ipmi.pool import WorkerPool
 from reconciler.drivers.ipmi.power import IpmiPower
-from reconciler.drivers.openvswitch import OpenVswitch
 from reconciler.drivers.spool.boot import SpoolBootService
 from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.desk import SpoolDesk
@@ -28,10 +30,11 @@ from reconciler.ports.site import Site
 from reconciler.repo.cache import cache_folder, open_cache
 from reconciler.repo.git import Git
 from reconciler.repo.signing import EvidenceKey, public_keys
+from reconciler.repo.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from reconciler.daemon.adopt.look import Reach
-    from reconciler.model.kinds import Node, Switch
+    from reconciler.model.kinds import Node
 
 WORKERS = 16
 
@@ -61,13 +64,15 @@ class Workshop:
             if self.courier
             else TrustedSource(git, key=self._key, cache=self._cache)
         )
+        self.journal = Journal(lambda: self.source.ledger, key=self._key, now=now, history=GitHistory(git, now=now))
         self.desk = SpoolDesk(self._database)
         self._boot = SpoolBootService(self._database, images=settings.images)
         self._custodian = AgeCustodian(settings.keystore, identity=settings.age_identity)
         self._pool = pool
         self._closing.callback(self._pool.close)
         self._credentials = load_credentials(settings.credentials)
-        self._switches: dict[str, tuple[Switch, OpenVswitch]] = {}
+        self._switches = SwitchSet(credentials=self._credentials)
+        self._closing.callback(self._switches.close)
         self._powers: dict[str, tuple[Node, IpmiPower]] = {}
         self._lock = threading.Lock()
         self._recall = PowerRecall()
@@ -83,7 +88,10 @@ class Workshop:
         return self
 
     def carry(self, report: Callable[[RingfenceError], None]) -> None:
-        """Fetch and push beside the passes until this is closed, if the settings name a remote."""
+        """Keep the repository in order beside the passes, and fetch and push if the settings name a remote."""
+        housekeeper = Housekeeper(Upkeep(self.source.git), report=report)
+        self._closing.callback(housekeeper.close)
+        housekeeper.start()
         if self.courier is not None:
             self.courier.report_to(report)
             self.courier.start()
@@ -92,15 +100,13 @@ class Workshop:
         """Close everything that was opened."""
         if self.courier is not None:
             self.courier.close()
-        for known in self._switches.values():
-            known[1].close()
         self._closing.close()
 
     def engine_for(self, sight: Sight) -> Engine:
         """Return the engine for the state in force; devices that have not changed keep their connection."""
         desired = sight.desired
         with self._lock:
-            switches = {name: self._switch(name, document) for name, document in desired.switches.items()}
+            switches = self._switches.of(desired)
             powers = {name: self._power(name, document) for name, document in desired.nodes.items()}
         site = Site(
             switches=switches,
@@ -151,16 +157,6 @@ class Workshop:
             return {node: known for node, known in found.items() if node in wanted}
 
         return Reach(switch=switch, bmc=bmc, on_record=on_record)
-
-    def _switch(self, name: str, document: Switch) -> OpenVswitch:
-        known = self._switches.get(name)
-        if known is not None and known[0] == document:
-            return known[1]
-        if known is not None:
-            known[1].close()
-        adapter = OpenVswitch(name, address=document.spec.address, bridge=document.spec.bridge)
-        self._switches[name] = (document, adapter)
-        return adapter
 
     def _power(self, name: str, document: Node) -> IpmiPower:
         known = self._powers.get(name)

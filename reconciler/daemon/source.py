@@ -37,11 +37,15 @@ EVIDENCE_BRANCH = "evidence"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """The desired state in force, and why what lies above it in the repository is not."""
+    """The desired state in force, and why what lies above it in the repository is not.
+
+    ``faulty`` are the trusted commits with findings that were passed over, in the order of those refusals.
+    """
 
     desired: DesiredState
     signers: AllowedSigners
     refusals: tuple[RingfenceError, ...]
+    faulty: tuple[str, ...] = ()
 
 
 class TrustedSource:
@@ -162,13 +166,15 @@ class TrustedSource:
 
     def _read(self, commit: str, refusals: tuple[TrustError, ...]) -> Sight:
         reasons: list[RingfenceError] = list(refusals)
+        faulty: list[str] = []
         for candidate in islice(self._back_from(commit), _FALLBACKS):
             try:
                 loaded = self._loader.load(candidate)
             except InputError as error:
                 reasons.append(error)
+                faulty.append(candidate)
                 continue
-            return Sight(desired=loaded.desired, signers=loaded.signers, refusals=tuple(reasons))
+            return Sight(desired=loaded.desired, signers=loaded.signers, refusals=tuple(reasons), faulty=tuple(faulty))
         raise reasons[-1]
 
     def _back_from(self, commit: str) -> Iterator[str]:

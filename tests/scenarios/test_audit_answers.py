@@ -130,6 +130,14 @@ def test_the_reports_places_have_one_name_each() -> None:
     assert len(names) == len(set(names))
 
 
+def test_many_flaws_are_told_by_kind_first_and_one_by_one_further_down() -> None:
+    many = tuple(Flaw(path=f"blobs/{number}", code="BlobAltered", message="it was altered") for number in range(13))
+    told = as_html(asked(), flaws=(*FLAWS, *many))
+    first, _, rest = told.partition('id="audited"')
+    assert "14 flaws found" in first
+    assert ("blobs/0<" in first, "blobs/12<" in first, "blobs/12<" in rest) == (True, False, True)
+
+
 def test_flaws_come_before_everything_else() -> None:
     told = as_html(asked(at=MOMENT), flaws=FLAWS)
     assert told.index("1 flaw found") < told.index("VerdictDiffers") < told.index('id="audited"')

@@ -8,7 +8,7 @@ from reconciler.cli.audit_answers import Question, by_node
 from reconciler.cli.audit_page.back import basis_section, commits_section, glossary_section, limits_section
 from reconciler.cli.audit_page.cover import Cover
 from reconciler.cli.audit_page.enclaves import enclave_section, moment_section, summary_table
-from reconciler.cli.audit_page.front import header, result, what_was_audited
+from reconciler.cli.audit_page.front import all_flaws, header, result, what_was_audited
 from reconciler.cli.audit_page.markup import NOTHING, Html, link, tag
 from reconciler.cli.audit_page.sources import Sources
 from reconciler.cli.audit_page.stays import node_section
@@ -40,11 +40,12 @@ def page(cover: Cover, history: History, question: Question, *, look: Look) -> b
     enclaves = [enclave_section(name, own, history=history, span=span) for name, own in memberships.items()]
     nodes = [node_section(node, own, span=span, sources=sources) for node, own in by_node(stays).items()]
     basis = basis_section(sources)
+    flaws = all_flaws(cover)
     parts = [
         patterns(),
         header(cover, asked=asked),
         result(cover),
-        _contents(has_moment=question.at is not None, has_basis=basis is not NOTHING),
+        _contents(has_moment=question.at is not None, has_basis=basis is not NOTHING, has_flaws=flaws is not NOTHING),
         what_was_audited(cover),
         moment,
         tag(
@@ -63,6 +64,7 @@ def page(cover: Cover, history: History, question: Question, *, look: Look) -> b
             *nodes,
         ),
         basis,
+        flaws,
         commits_section(questions.commits(history), known=cover.commits),
         glossary_section(),
         limits_section(evidence=cover.evidence, trusted=cover.trusted),
@@ -84,13 +86,14 @@ def _document(title: str, parts: list[Html]) -> bytes:
     return f"<!DOCTYPE html>\n{whole.text}\n".encode()
 
 
-def _contents(*, has_moment: bool, has_basis: bool) -> Html:
+def _contents(*, has_moment: bool, has_basis: bool, has_flaws: bool) -> Html:
     places = [
         ("audited", "What was audited", True),
         ("moment", "Where each node stood", has_moment),
         ("enclaves", "Enclaves", True),
         ("nodes", "Nodes", True),
         ("basis", "What the verdicts rest on", has_basis),
+        ("flaws", "All flaws", has_flaws),
         ("commits", "Desired states", True),
         ("words", "Words", True),
         ("limits", "Limits, and how to check this report", True),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from reconciler.drivers.ipmi.messages import Operation, Request
 from reconciler.drivers.ipmi.pool import WorkerPool
@@ -22,10 +23,11 @@ _STATES = {state.value: state for state in PowerState}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """How to log in to a BMC."""
+    """How to log in to a BMC or a switch: a password, or for a switch the private SSH ``key`` in a file."""
 
     user: str
     password: Secret
+    key: Path | None = None
 
 
 class IpmiPower:
