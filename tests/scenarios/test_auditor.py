@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from reconciler.cli.evidence import audit
 from reconciler.errors.taxonomy import RingfenceError
 from reconciler.evidence.author import Author
-from reconciler.evidence.journal import KeyRotated
+from reconciler.evidence.journal import Followed, KeyRotated
 from reconciler.evidence.journal_entries import journal_entries
 from tests.support.commands import Told, is_harmless
 from tests.support.estate import Estate, estate
@@ -34,8 +34,9 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Estate:
     made.settle(rounds=4)
     commit = made.git.head("main") or ""
     author = Author(sign=made.key.sign, key_id=made.key.key_id, commit=commit, tree=made.git.tree_of(commit))
+    followed = Followed(commit=commit, tree=author.tree, is_compared=False)
     rotated = KeyRotated(name="common", after=2, why="a node that knew it left")
-    entries, _ = journal_entries(None, [rotated], author=author, at=made.world.clock.now())
+    entries, _ = journal_entries(None, [followed, rotated], author=author, at=made.world.clock.now())
     made.ledger.append(entries)
     return made
 
@@ -91,7 +92,7 @@ def test_a_day_is_answered_with_who_was_in_which_enclave(audited: Estate) -> Non
     assert (blue["name"], [member["node"] for member in blue["members"]]) == ("blue", ["n1"])
     assert blue["members"][0]["endedBy"][-1] == "returned"
     assert [node["name"] for node in found["nodes"]] == ["n1", "n2"]
-    assert {event["event"] for entry in found["journal"] for event in entry["events"]} == {"key-rotated"}
+    assert {event["event"] for entry in found["journal"] for event in entry["events"]} == {"followed", "key-rotated"}
 
 
 def test_what_happened_under_a_commit_is_told_by_the_beginning_of_its_id(audited: Estate) -> None:

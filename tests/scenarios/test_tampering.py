@@ -334,7 +334,8 @@ def accept_the_rejected(branch: Branch) -> None:
     index = next(i for i, item in enumerate(items) if item.path == path) - 1
     record = items[index].records[0]
     appraisal = record.appraisal
-    assert appraisal is not None and record.node == "n2"
+    assert appraisal is not None
+    assert record.node == "n2"
     other = parse_statement(branch.payload(branch.first(Event.APPRAISED, node="n1"))).predicate
     evidence = appraisal.evidence
     times = {"accepted_at": evidence.received_at, "contacted_at": evidence.challenged_at}
@@ -424,7 +425,7 @@ BY_KEY_HOLDER: dict[str, tuple[Attack, set[str]]] = {
     "swap the policy": (laxer_rules, {"RulesDiffer"}),
     "turn a rejection into an acceptance": (accept_the_rejected, {"AcceptanceDiffers"}),
     "change a verdict": (
-        compute(Event.APPRAISED, lambda b, r: fresh_evidence(verdict={"verdict": "accepted"})(b, r)),
+        compute(Event.APPRAISED, fresh_evidence(verdict={"verdict": "accepted"})),
         {"VerdictDiffers"},
     ),
     "change the digest of a leaf's verdict": (
