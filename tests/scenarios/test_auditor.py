@@ -14,6 +14,9 @@ from reconciler.errors.taxonomy import RingfenceError
 from reconciler.evidence.author import Author
 from reconciler.evidence.journal import Followed, KeyRotated
 from reconciler.evidence.journal_entries import journal_entries
+from reconciler.evidence.overrides import overrides
+from reconciler.repo.desired import load_desired
+from reconciler.repo.snapshot import read_commit
 from tests.support.commands import Told, is_harmless
 from tests.support.estate import Estate, estate
 from tests.support.sites import EnclaveShape, site
@@ -34,7 +37,8 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Estate:
     made.settle(rounds=4)
     commit = made.git.head("main") or ""
     author = Author(sign=made.key.sign, key_id=made.key.key_id, commit=commit, tree=made.git.tree_of(commit))
-    followed = Followed(commit=commit, tree=author.tree, is_compared=False)
+    standing = overrides(None, load_desired(read_commit(made.git, commit)))
+    followed = Followed(commit=commit, tree=author.tree, is_compared=False, overrides=standing)
     rotated = KeyRotated(name="common", after=2, why="a node that knew it left")
     entries, _ = journal_entries(None, [followed, rotated], author=author, at=made.world.clock.now())
     made.ledger.append(entries)
