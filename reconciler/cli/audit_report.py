@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.cli.audit_answers import Question, document
+from reconciler.cli.audit_journal import read_journal
 from reconciler.errors.taxonomy import InputError
 from reconciler.evidence.history.basis import BasisReader
 from reconciler.evidence.history.chronicle import Chronicle
+from reconciler.evidence.history.journal import entries_in
 from reconciler.evidence.history.questions import check_known
 
 if TYPE_CHECKING:
@@ -62,10 +64,11 @@ class Answer:
         self._question = question
         self._sight = sight
         self._look = BasisReader(audited.archive.blob).read
+        self._journal = entries_in(read_journal(audited), scope=question.scope)
 
     def to_json(self) -> dict[str, Any]:
         """Return question and answer as JSON values."""
-        return document(self._history, self._question, look=self._look)
+        return document(self._history, self._question, look=self._look, journal=self._journal)
 
     def to_text(self, *, is_reported: bool) -> str:
         """Return the answer for a terminal, to follow the audit's result; a report about everything stands for it."""
@@ -73,7 +76,7 @@ class Answer:
 
         if is_reported and not self._question.is_narrow:
             return ""
-        return f"\n\n{text(self._history, self._question, look=self._look)}"
+        return f"\n\n{text(self._history, self._question, look=self._look, journal=self._journal)}"
 
     def to_html(self, git: Git, *, at: datetime) -> bytes:
         """Return the report, as made ``at``; beside the records it says what ``git`` holds of the commits."""
@@ -106,7 +109,7 @@ class Answer:
             ),
             commits=audit_facts.read_commit_facts(git, sorted(named)),
         )
-        return page(cover, history, self._question, look=self._look)
+        return page(cover, history, self._question, look=self._look, journal=self._journal)
 
     def write_report(self, path: Path, *, git: Git, environment: Mapping[str, str]) -> None:
         """Write the report to ``path``, as made at ``time_of_audit``; InputError if it cannot be written."""

@@ -15,9 +15,11 @@ from reconciler.errors.taxonomy import RingfenceError
 from reconciler.evidence.history import questions
 from reconciler.evidence.history.chronicle import Scope, arrival
 from reconciler.evidence.history.forms import Look
+from reconciler.evidence.history.journal import tell as journal_words
 from reconciler.evidence.history.questions import Situation
 from reconciler.evidence.history.times import span_text, time_text
 from reconciler.evidence.history.values import HeldKey, History, PortsRead, Standing, Stay, UnderCommit
+from reconciler.evidence.journal import JournalEntry
 from reconciler.evidence.statement import Record
 from reconciler.model.record import Event
 
@@ -36,9 +38,9 @@ ENDINGS = {event: event.value for event in Event} | {
 }
 
 
-def text(history: History, question: Question, *, look: Look) -> str:
-    """Return the answer to ``question`` for a terminal."""
-    return to_text(_at(history, question, look=look) if question.at else _between(history, question))
+def text(history: History, question: Question, *, look: Look, journal: Sequence[JournalEntry] = ()) -> str:
+    """Return the answer to ``question`` for a terminal; ``journal`` are the entries that it is about."""
+    return to_text(_at(history, question, look=look) if question.at else _between(history, question, journal))
 
 
 def scope_text(scope: Scope) -> str:
@@ -155,11 +157,11 @@ def _others(standing: Standing, found: list[Situation]) -> Section:
     return _section(f"{STANDINGS[standing]}, {_count(len(rows), 'node')}", columns, rows)
 
 
-def _between(history: History, question: Question) -> Report:
+def _between(history: History, question: Question, journal: Sequence[JournalEntry]) -> Report:
     found = questions.stays(history, scope=question.scope)
     sections = [_memberships(name, own, history) for name, own in questions.memberships(found).items()]
     sections += [_stays(node, own) for node, own in by_node(found).items()]
-    sections.append(_commits(history))
+    sections += [_commits(history), _journal(journal)]
     summary = () if found else ("nothing is on record of that",)
     title = f"{window_text(question)}: {scope_text(question.scope)}"
     return Report(title=title, summary=summary, sections=tuple(sections))
@@ -213,6 +215,14 @@ def _commits(history: History) -> Section:
         for one in questions.commits(history)
     ]
     return _section("desired states", ("commit", "first record", "last record", "recorded", "nodes"), rows)
+
+
+def _journal(journal: Sequence[JournalEntry]) -> Section:
+    rows = [
+        (time_text(one.at), str(one.sequence), one.what, one.subject, "; ".join(one.details))
+        for one in journal_words(journal)
+    ]
+    return _section("journal", ("recorded", "entry", "what", "about", "details"), rows)
 
 
 def _section(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Section:

@@ -21,7 +21,9 @@ from reconciler.cli.audit_page.cover import CommitFacts, Cover, TreeHead, Witnes
 from reconciler.cli.audit_page.page import page
 from reconciler.cli.audit_tables import text
 from reconciler.evidence.audit import Flaw
+from reconciler.evidence.history.journal import entries_in
 from tests.support.chronicles import eventful_world, history_of, look_in, records_in
+from tests.support.journals import journal
 from tests.support.world import World
 
 TOLD = Path(__file__).parent / "audit"
@@ -48,12 +50,17 @@ def world() -> World:
 
 def as_text(question: Question) -> str:
     history = history_of(*records_in(world()), scope=question.scope)
-    return text(history, question, look=look_in(world()).read) + "\n"
+    return (
+        text(history, question, look=look_in(world()).read, journal=entries_in(journal(), scope=question.scope)) + "\n"
+    )
 
 
 def as_json(question: Question) -> str:
     history = history_of(*records_in(world()), scope=question.scope)
-    told = json.dumps(document(history, question, look=look_in(world()).read), indent=1)
+    told = json.dumps(
+        document(history, question, look=look_in(world()).read, journal=entries_in(journal(), scope=question.scope)),
+        indent=1,
+    )
     return _BLANK.sub(rf"\g<1>{'0' * 64}", told) + "\n"
 
 
@@ -84,7 +91,13 @@ def cover(*, flaws: tuple[Flaw, ...] = ()) -> Cover:
 
 def as_html(question: Question, *, flaws: tuple[Flaw, ...] = ()) -> str:
     history = history_of(*records_in(world()), scope=question.scope)
-    return page(cover(flaws=flaws), history, question, look=look_in(world()).read).decode()
+    return page(
+        cover(flaws=flaws),
+        history,
+        question,
+        look=look_in(world()).read,
+        journal=entries_in(journal(), scope=question.scope),
+    ).decode()
 
 
 FLAWS = (
@@ -128,6 +141,14 @@ def test_the_report_needs_nothing_but_itself() -> None:
 def test_the_reports_places_have_one_name_each() -> None:
     names = re.findall(r' id="([^"]*)"', as_html(asked()))
     assert len(names) == len(set(names))
+
+
+def test_many_flaws_are_told_by_kind_first_and_one_by_one_further_down() -> None:
+    many = tuple(Flaw(path=f"blobs/{number}", code="BlobAltered", message="it was altered") for number in range(13))
+    told = as_html(asked(), flaws=(*FLAWS, *many))
+    first, _, rest = told.partition('id="audited"')
+    assert "14 flaws found" in first
+    assert ("blobs/0<" in first, "blobs/12<" in first, "blobs/12<" in rest) == (True, False, True)
 
 
 def test_flaws_come_before_everything_else() -> None:

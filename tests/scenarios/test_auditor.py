@@ -11,6 +11,12 @@ from typer.testing import CliRunner
 
 from reconciler.cli.evidence import audit
 from reconciler.errors.taxonomy import RingfenceError
+from reconciler.evidence.author import Author
+from reconciler.evidence.journal import Followed, KeyRotated
+from reconciler.evidence.journal_entries import journal_entries
+from reconciler.evidence.overrides import overrides
+from reconciler.repo.desired import load_desired
+from reconciler.repo.snapshot import read_commit
 from tests.support.commands import Told, is_harmless
 from tests.support.estate import Estate, estate
 from tests.support.sites import EnclaveShape, site
@@ -29,6 +35,13 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Estate:
     made.settle(rounds=16)
     made.become("main", site(nodes=2))
     made.settle(rounds=4)
+    commit = made.git.head("main") or ""
+    author = Author(sign=made.key.sign, key_id=made.key.key_id, commit=commit, tree=made.git.tree_of(commit))
+    standing = overrides(None, load_desired(read_commit(made.git, commit)))
+    followed = Followed(commit=commit, tree=author.tree, is_compared=False, overrides=standing)
+    rotated = KeyRotated(name="common", after=2, why="a node that knew it left")
+    entries, _ = journal_entries(None, [followed, rotated], author=author, at=made.world.clock.now())
+    made.ledger.append(entries)
     return made
 
 
@@ -83,6 +96,7 @@ def test_a_day_is_answered_with_who_was_in_which_enclave(audited: Estate) -> Non
     assert (blue["name"], [member["node"] for member in blue["members"]]) == ("blue", ["n1"])
     assert blue["members"][0]["endedBy"][-1] == "returned"
     assert [node["name"] for node in found["nodes"]] == ["n1", "n2"]
+    assert {event["event"] for entry in found["journal"] for event in entry["events"]} == {"followed", "key-rotated"}
 
 
 def test_what_happened_under_a_commit_is_told_by_the_beginning_of_its_id(audited: Estate) -> None:

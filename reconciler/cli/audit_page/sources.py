@@ -22,15 +22,17 @@ class Shelf:
 
     letter: str
     things: dict[str, tuple[Record, Basis]] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
 
     def put(self, key: str, record: Record, basis: Basis) -> Html:
         """Return a link to the thing, under its short name."""
         self.things.setdefault(key, (record, basis))
+        self._numbers.setdefault(key, len(self._numbers) + 1)
         return link(self.place(key), self.name(key))
 
     def name(self, key: str) -> str:
         """Return the short name of the thing."""
-        return f"{self.letter}{list(self.things).index(key) + 1}"
+        return f"{self.letter}{self._numbers[key]}"
 
     def place(self, key: str) -> str:
         """Return the id of the place where it is shown."""

@@ -117,14 +117,8 @@ def _facts(stay: Stay) -> Iterator[tuple[str, Content]]:
     yield "Began", f"{EVENTS[stay.began_by]} (record {stay.sequence})"
     if stay.ended_by is not None:
         yield "Ended", f"{EVENTS[stay.ended_by]} (record {stay.last_sequence + 1})"
-    yield "Image", tag("span", f"{stay.image_name or ''} ", code(stay.image)) if stay.image else None
-    yield "TPM enrolled", time_text(stay.enrolled_at)
-    yield "Called from inside", time_text(stay.confirmed_at)
-    proofs = stay.proofs
-    if stay.standing in {Standing.AIRLOCK, Standing.MEMBER}:
-        yield "Proofs", _proofs_text(stay)
-    elif proofs.last is not None:
-        yield "Last proven", time_text(arrival(proofs.last))
+    if stay.standing is not Standing.PARKED:  # What a node was, it tells where it was that.
+        yield from _machine(stay)
     for number, read in enumerate(stay.ports):
         ports = ", ".join(f"{name}: {state}" for name, state in sorted(read.ports.items()))
         yield "Ports, as read back" if number == 0 else "", f"{ports} ({time_text(read.since)})"
@@ -134,13 +128,19 @@ def _facts(stay: Stay) -> Iterator[tuple[str, Content]]:
         yield label, tag("span", link(anchor("commit", one.commit), code(one.commit)), since)
     if stay.doubts is not None:
         yield "Evidence rejected", f"{time_text(arrival(stay.doubts))} (record {stay.doubts.sequence})"
-    yield (
-        "Knows keys",
-        listing(
-            [f"{k.name}, version {k.version}, since {time_text(k.since)} (record {k.sequence})" for k in stay.keys]
-        ),
-    )
     yield "Causes", listing([cause.partition(" (expected ")[0] for cause in stay.causes])
+
+
+def _machine(stay: Stay) -> Iterator[tuple[str, Content]]:
+    yield "Image", tag("span", f"{stay.image_name or ''} ", code(stay.image)) if stay.image else None
+    yield "TPM enrolled", time_text(stay.enrolled_at)
+    yield "Called from inside", time_text(stay.confirmed_at)
+    if stay.standing in {Standing.AIRLOCK, Standing.MEMBER}:
+        yield "Proofs", _proofs_text(stay)
+    elif stay.proofs.last is not None:
+        yield "Last proven", time_text(arrival(stay.proofs.last))
+    keys = [f"{k.name}, version {k.version}, since {time_text(k.since)} (record {k.sequence})" for k in stay.keys]
+    yield "Knows keys", listing(keys)
 
 
 def _proofs_text(stay: Stay) -> str:
