@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -31,6 +31,7 @@ from reconciler.repo.cache import cache_folder, open_cache
 from reconciler.repo.git import Git
 from reconciler.repo.signing import EvidenceKey, public_keys
 from reconciler.repo.upkeep import Upkeep
+from reconciler.repo.writer import WriterLock
 
 if TYPE_CHECKING:
     from reconciler.daemon.adopt.look import Reach
@@ -88,7 +89,13 @@ class Workshop:
         return self
 
     def carry(self, report: Callable[[RingfenceError], None]) -> None:
-        """Keep the repository in order beside the passes, and fetch and push if the settings name a remote."""
+        """Be the one process that writes evidence; keep the repository in order, and fetch and push beside the passes.
+
+        TransientError (``EvidenceWriterBusy``): another process of this machine does.
+        """
+        lock = WriterLock(self.source.git)
+        lock.take()
+        self._closing.callback(lock.close)
         housekeeper = Housekeeper(Upkeep(self.source.git), report=report)
         self._closing.callback(housekeeper.close)
         housekeeper.start()
@@ -98,6 +105,8 @@ class Workshop:
 
     def __exit__(self, *_: object) -> None:
         """Close everything that was opened."""
+        with suppress(RingfenceError):  # Then the lease runs out by itself.
+            self.source.release()
         if self.courier is not None:
             self.courier.close()
         self._closing.close()
