@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 from reconciler.cli.audit_page.cover import Cover
 from reconciler.cli.audit_page.markup import NOTHING, Content, Html, code, facts, listing, table, tag
+from reconciler.evidence.audit.flaws import Severity
 from reconciler.evidence.history.times import time_text
+
+SEVERITIES = {
+    Severity.BROKEN: "broken: the evidence is not what was written",
+    Severity.FORBIDDEN: "forbidden: it tells of what was not allowed, or is not so",
+    Severity.DOUBTFUL: "doubtful: it may be honest, somebody has to look",
+}
 
 
 def header(cover: Cover, *, asked: str) -> Html:
@@ -21,7 +28,7 @@ def header(cover: Cover, *, asked: str) -> Html:
 
 def result(cover: Cover) -> Html:
     """Return the result in one sentence, and every flaw."""
-    count = len(cover.flaws)
+    count = len(cover.flaws) + cover.omitted
     basis = f"{_count(cover.records, 'record')} were read, and {_count(cover.verdicts, 'verdict')} computed again"
     if not count:
         sentence = (
@@ -35,7 +42,7 @@ def result(cover: Cover) -> Html:
         f"{basis}. What this report says further down comes from the records that passed; the flaws listed here are "
         "to be explained before any of it is relied on."
     )
-    found = [(code(flaw.code), flaw.message, code(flaw.path)) for flaw in cover.flaws]
+    found = [(code(flaw.code), SEVERITIES[flaw.severity], flaw.message, code(flaw.path)) for flaw in cover.flaws]
     return tag(
         "section",
         tag(
@@ -45,7 +52,8 @@ def result(cover: Cover) -> Html:
             class_="result bad",
             id="result",
         ),
-        table("Flaws", ("Flaw", "What is wrong", "Where"), found),
+        table("Flaws", ("Flaw", "It is", "What is wrong", "Where"), found),
+        tag("p", f"{_count(cover.omitted, 'more flaw')} not listed here.") if cover.omitted else NOTHING,
     )
 
 
@@ -64,6 +72,7 @@ def _facts(cover: Cover) -> Iterator[tuple[str, Content]]:
     yield "Begins with commit", code(cover.root)
     yield "Desired state in force", code(cover.trusted)
     yield "Evidence, up to commit", code(cover.evidence)
+    yield "Evidence commits signed by", listing(cover.writers)
     head = cover.tree_head
     if head is None:
         yield "Signed tree head", "there is none"

@@ -253,6 +253,9 @@ def test_a_round_in_another_place_or_without_its_records_is_found(renewed: Branc
 def test_an_acceptance_that_stands_on_record_is_judged_again_by_its_own_clock() -> None:
     runner = at_stage(Stage.MEMBER)
     world = runner.world
+    for _ in range(2):
+        world.tick(BOOT_S)
+        runner.run()
     strict = changed(world.desired.policies["measured-boot"], facts=(FactAssertion(fact="secureBoot", equals=True),))
     policies = {**world.desired.policies, "measured-boot": strict}
     world.trust(replace(world.desired, policies=policies, commit="b" * 40, tree="c" * 40))
@@ -260,7 +263,7 @@ def test_an_acceptance_that_stands_on_record_is_judged_again_by_its_own_clock() 
     branch = branch_of(runner)
     assert branch.flaws() == []
     judged = [branch.record(path) for path in branch.statements if branch.record(path).appraisal is not None]
-    assert [record.verdict for record in judged][0::2] == ["accepted", "rejected"][: len(judged[0::2])]
+    assert [record.verdict for record in judged][-1] == "rejected"
     nonces = [record.appraisal.evidence.nonce for record in judged if record.appraisal]
     assert len(set(nonces)) < len(nonces)
     assert branch.record(branch.path(Event.REJECTED)).verdict is None
