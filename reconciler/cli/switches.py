@@ -35,6 +35,7 @@ def _openvswitch(wanted: Wanted) -> Adapter:
 
 def _netconf(wanted: Wanted) -> Adapter:
     from reconciler.drivers.netconf import Netconf, SshLogin
+    from reconciler.drivers.netconf_model import MODELS
 
     name, spec, login = wanted.document.metadata.name, wanted.document.spec, wanted.document.spec.login
     if login is None or wanted.credentials is None:
@@ -45,7 +46,8 @@ def _netconf(wanted: Wanted) -> Adapter:
         key=wanted.credentials.key,
         host_key=login.host_key,
     )
-    return Netconf(name, address=spec.address, login=who, parking=wanted.parking)
+    model = MODELS[spec.model or "openconfig"]
+    return Netconf(name, address=spec.address, login=who, parking=wanted.parking, model=model)
 
 
 DRIVERS: Mapping[str, Callable[[Wanted], Adapter]] = {

@@ -20,6 +20,7 @@ SWITCHES: list[SwitchFactory] = [
     switch_benches.simulated_switch,
     switch_benches.openvswitch,
     switch_benches.netconf,
+    switch_benches.netconf_nxos,
 ]
 POWERS: list[Callable[[], AbstractContextManager[PowerBench]]] = [benches.simulated_power, benches.ipmi]
 DESKS: list[Callable[[], AbstractContextManager[DeskBench]]] = [benches.simulated_desk, benches.spool]
@@ -30,7 +31,7 @@ NEED_PROGRAMS = (switch_benches.openvswitch, benches.ipmi)
 def _bench(request: pytest.FixtureRequest) -> AbstractContextManager[object]:
     if request.param in NEED_PROGRAMS and missing_programs():
         pytest.skip(f"not installed: {', '.join(missing_programs())}")
-    if request.param is switch_benches.netconf and missing_netconf():
+    if request.param in (switch_benches.netconf, switch_benches.netconf_nxos) and missing_netconf():
         pytest.skip(f"not installed: {', '.join(missing_netconf())}")
     made: AbstractContextManager[object] = request.param()
     return made
