@@ -7,6 +7,7 @@ reviewer can search for. Not done: wiping memory, which Python does not offer.
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 from typing import NoReturn
 
 
@@ -38,3 +39,11 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled."""
         raise TypeError("a secret is not serialised")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """How to log in to a device."""
+
+    user: str
+    password: Secret

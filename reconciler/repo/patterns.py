@@ -58,6 +58,9 @@ PATTERNS: Mapping[str, Words] = {
     r"^[0-9A-Za-z.\[\]:-]{1,255}$": Words(
         "a BMC's address", "write its IP address or host name alone; the port stands in port", "10.0.3.7"
     ),
+    r"^[0-9A-Za-z][0-9A-Za-z._-]{0,127}$": Words(
+        "the Id of a Redfish system", "write the last part of its path below /redfish/v1/Systems", "System.Embedded.1"
+    ),
     r"^[a-z0-9][a-z0-9/._-]{0,127}$": Words(
         "a name of credentials",
         "write a name such as bmc/r3u07; user and password stand on the reconciler's machine, see docs/settings.md",
