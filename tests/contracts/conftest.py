@@ -15,7 +15,11 @@ from tests.support.benches import CustodyBench, DeskBench, PowerBench, SwitchBen
 from tests.support.devices import missing_programs
 
 SWITCHES: list[Callable[[], AbstractContextManager[SwitchBench]]] = [benches.simulated_switch, benches.openvswitch]
-POWERS: list[Callable[[], AbstractContextManager[PowerBench]]] = [benches.simulated_power, benches.ipmi]
+POWERS: list[Callable[[], AbstractContextManager[PowerBench]]] = [
+    benches.simulated_power,
+    benches.ipmi,
+    benches.redfish,
+]
 DESKS: list[Callable[[], AbstractContextManager[DeskBench]]] = [benches.simulated_desk, benches.spool]
 CUSTODIANS: list[Callable[[], AbstractContextManager[CustodyBench]]] = [benches.simulated_custody, benches.age_custody]
 NEED_PROGRAMS = (benches.openvswitch, benches.ipmi)

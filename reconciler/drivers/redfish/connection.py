@@ -81,6 +81,15 @@ class _Adapter(HTTPAdapter):
             pool = {"cert_reqs": "CERT_NONE", "assert_hostname": False, "assert_fingerprint": pin}
         return host, pool
 
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ANN401 - as its base class has it
+        if self._vouching.certificate is not None:
+            return  # It would ask for a CA all the same.
+        try:
+            super().cert_verify(conn, url, verify, cert)
+        except OSError as error:
+            message, hint = "the file of CAs for BMCs cannot be read", "see bmc_ca in the settings"
+            raise DeviceError(self._subject, message, reason="BmcCertificate", hint=hint) from error
+
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:  # noqa: ANN401 - as its base class has it
         if self._cutoff.left_s <= 0.0:
             raise TransientError(self._subject, "no answer in time", reason="BmcSilent")

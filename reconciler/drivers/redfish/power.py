@@ -107,20 +107,14 @@ class RedfishPower:
     @contextmanager
     def _conversation(self, cutoff: Cutoff) -> Iterator[sushy.connector.Connector]:
         address, port = self._where
-        try:
-            connector = connect(
-                address,
-                port=port,
-                credentials=self._credentials,
-                vouching=self._vouching,
-                cutoff=cutoff,
-                subject=self._subject,
-            )
-        except OSError as error:  # requests says so of a file of CAs that is not there
-            message = "the file of CAs for BMCs cannot be read"
-            raise DeviceError(self._subject, message, reason="BmcCertificate", hint="see bmc_ca in the settings") from (
-                error
-            )
+        connector = connect(
+            address,
+            port=port,
+            credentials=self._credentials,
+            vouching=self._vouching,
+            cutoff=cutoff,
+            subject=self._subject,
+        )
         with closing(connector):
             yield connector
 
