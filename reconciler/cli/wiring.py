@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from reconciler.cli.bmcs import BmcSet
 from reconciler.cli.remotes import courier_for
+from reconciler.cli.switches import SwitchSet
 from reconciler.daemon.followed import FollowedSource
 from reconciler.daemon.settings import Settings, load_credentials
 from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.drivers.custodian import AgeCustodian
 from reconciler.drivers.ipmi.pool import WorkerPool
-from reconciler.drivers.openvswitch import OpenVswitch
 from reconciler.drivers.spool.boot import SpoolBootService
 from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.desk import SpoolDesk
@@ -31,7 +31,6 @@ from reconciler.repo.signing import EvidenceKey, public_keys
 
 if TYPE_CHECKING:
     from reconciler.daemon.adopt.look import Reach
-    from reconciler.model.kinds import Switch
 
 WORKERS = 16
 
@@ -70,7 +69,8 @@ class Workshop:
         self._bmcs = BmcSet(
             credentials=self._credentials, file=settings.credentials, pool=self._pool, ca=settings.bmc_ca
         )
-        self._switches: dict[str, tuple[Switch, OpenVswitch]] = {}
+        self._switches = SwitchSet(credentials=self._credentials)
+        self._closing.callback(self._switches.close)
         self._lock = threading.Lock()
         self._recall = PowerRecall()
         self._memory = PassMemory()
@@ -94,15 +94,13 @@ class Workshop:
         """Close everything that was opened."""
         if self.courier is not None:
             self.courier.close()
-        for known in self._switches.values():
-            known[1].close()
         self._closing.close()
 
     def engine_for(self, sight: Sight) -> Engine:
         """Return the engine for the state in force; devices that have not changed keep their connection."""
         desired = sight.desired
         with self._lock:
-            switches = {name: self._switch(name, document) for name, document in desired.switches.items()}
+            switches = self._switches.of(desired)
             powers = self._bmcs.of(desired)
         site = Site(
             switches=switches,
@@ -150,13 +148,3 @@ class Workshop:
             return {node: known for node, known in found.items() if node in wanted}
 
         return Reach(switch=switch, bmc=lambda name, spec: self._bmcs.survey(name, spec=spec), on_record=on_record)
-
-    def _switch(self, name: str, document: Switch) -> OpenVswitch:
-        known = self._switches.get(name)
-        if known is not None and known[0] == document:
-            return known[1]
-        if known is not None:
-            known[1].close()
-        adapter = OpenVswitch(name, address=document.spec.address, bridge=document.spec.bridge)
-        self._switches[name] = (document, adapter)
-        return adapter

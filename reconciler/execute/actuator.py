@@ -36,7 +36,9 @@ class Actuator:
             case a.PowerOff():
                 hands.power_off(hands.power_of(self._site, action.subject), action.subject)
             case a.Park():
-                hands.move(self._site, action.ports)
+                # A port that no node uses is parked too, and then nobody is named on it.
+                node = action.subject if action.subject in self._occasion.desired.nodes else ""
+                hands.park(self._site, action.ports, node=node)
             case a.EnterAirlock():
                 self._enter_airlock(action)
             case a.AssignImage():
@@ -86,7 +88,7 @@ class Actuator:
             others={f"{switch}/{port}": state for (switch, port), state in others.items() if (switch, port) not in own},
             vlan=desired.nodes[node].spec.airlock.vlan,
         )
-        hands.move(self._site, action.ports)
+        hands.move(self._site, action.ports, node=node)
 
     def _assign(self, action: a.AssignImage) -> None:
         node = action.subject
@@ -160,7 +162,7 @@ class Actuator:
             target=action.ports,
         )
         started_at = self._occasion.now()
-        ports = hands.move(site, action.ports)
+        ports = hands.move(site, action.ports, node=node)
         details = {"enclave": action.enclave, "attempt": accepted.attempt, "ports": dict(ports)}
         self._records.write(self._records.news(node, Event.ADMITTED, **details), at=started_at)
 

@@ -26,6 +26,7 @@ from reconciler.model.base import (
 from reconciler.model.families import Family, Overlay
 from reconciler.model.guards import Disruption, Freeze, Limits, MaintenanceWindow
 from reconciler.model.policy import AppraisalPolicySpec
+from reconciler.model.switches import PortName, SwitchSpec
 
 API_VERSION = "ringfence/v1alpha1"
 USUAL_PORTS = {"ipmi": 623, "redfish": 443}
@@ -143,21 +144,6 @@ class Zone(Document):
     """The VLANs that the zone needs for itself."""
 
 
-class SwitchSpec(Value):
-    """How a switch is reached, and which of its ports are ours to move."""
-
-    zone: Name
-    """The zone whose VLANs the switch carries."""
-    driver: Literal["openvswitch"]
-    """How the switch is spoken to."""
-    address: Annotated[str, Field(pattern=r"^tcp:[0-9a-fA-F.:\[\]]+:[0-9]{1,5}$")]
-    """Where its OVSDB server listens."""
-    bridge: Name
-    """The bridge on it that is ours."""
-    ports: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """The ports that may be moved; all others are left alone."""
-
-
 class Switch(Document):
     """A switch under our control."""
 
@@ -225,7 +211,7 @@ class Interface(Value):
     """Its hardware address."""
     switch: Name
     """The switch at the other end of the cable."""
-    port: Name
+    port: PortName
     """The port of that switch; one of its `ports`."""
 
 

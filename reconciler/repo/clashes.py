@@ -115,8 +115,9 @@ def _endorsements(nodes: Iterable[Located[Node]]) -> Iterator[_Claim]:
 def _bridges(found: Catalogue) -> Iterator[_Claim]:
     for switch in found.all(Switch).values():
         spec = switch.document.spec
-        shown = f"bridge {spec.bridge} at {spec.address}"
-        yield _Claim(what=(spec.address, spec.bridge), shown=shown, by=_any(switch), location=("spec", "bridge"))
+        shown = f"bridge {spec.bridge} at {spec.address}" if spec.bridge else f"a switch at {spec.address}"
+        at = ("spec", "bridge" if spec.bridge else "address")
+        yield _Claim(what=(spec.address, spec.bridge), shown=shown, by=_any(switch), location=at)
 
 
 def _vlans(found: Catalogue) -> Iterator[_Claim]:

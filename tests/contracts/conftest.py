@@ -10,11 +10,12 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.support import benches
-from tests.support.benches import CustodyBench, DeskBench, PowerBench, SwitchBench
+from tests.support import benches, switch_benches
+from tests.support.benches import CustodyBench, DeskBench, PowerBench
 from tests.support.devices import missing_programs
+from tests.support.switch_benches import SwitchFactory
 
-SWITCHES: list[Callable[[], AbstractContextManager[SwitchBench]]] = [benches.simulated_switch, benches.openvswitch]
+SWITCHES: list[SwitchFactory] = [switch_benches.simulated_switch, switch_benches.openvswitch]
 POWERS: list[Callable[[], AbstractContextManager[PowerBench]]] = [
     benches.simulated_power,
     benches.ipmi,
@@ -22,7 +23,7 @@ POWERS: list[Callable[[], AbstractContextManager[PowerBench]]] = [
 ]
 DESKS: list[Callable[[], AbstractContextManager[DeskBench]]] = [benches.simulated_desk, benches.spool]
 CUSTODIANS: list[Callable[[], AbstractContextManager[CustodyBench]]] = [benches.simulated_custody, benches.age_custody]
-NEED_PROGRAMS = (benches.openvswitch, benches.ipmi)
+NEED_PROGRAMS = (switch_benches.openvswitch, benches.ipmi)
 
 
 def _bench(request: pytest.FixtureRequest) -> AbstractContextManager[object]:

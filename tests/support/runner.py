@@ -1,8 +1,8 @@
 """The reconciler on a simulated world: passes, crashes, and what "settled" means.
 
-Rules: one worker, so that a pass is the same every time; every pass is a fresh process unless told otherwise; the
-monitor is asked after each. ``assert_settled`` looks at the world and the monitor's own reading of the records, never
-at the reconciler's opinion.
+Rules: one worker unless told otherwise, so that a pass is the same every time; every pass is a fresh process unless
+told otherwise; the monitor is asked after each. ``assert_settled`` looks at the world and the monitor's own reading of
+the records, never at the reconciler's opinion.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from reconciler.execute.outcome import Outcome
 from reconciler.execute.passes import Draft, Engine
 from reconciler.execute.recall import PassMemory
 from reconciler.plan.plan import Plan
+from reconciler.ports.site import Site
 from tests.support.world import World
 from tests.support.world_line import Crash
 from tests.support.world_switch import access
@@ -43,11 +44,18 @@ class Pass:
 class Runner:
     """A reconciler on ``world``."""
 
-    def __init__(self, world: World, *, memory: PassMemory | None = None) -> None:
-        """Give it the world's ports; with ``memory`` it is a loop that remembers its passes."""
+    def __init__(
+        self, world: World, *, memory: PassMemory | None = None, site: Site | None = None, workers: int = 1
+    ) -> None:
+        """Give it the world's ports, or ``site``; with ``memory`` it is a loop that remembers its passes."""
         self.world = world
         self._engine = Engine(
-            site=world.site, sign=EVIDENCE_KEY.sign, key_id="evidence", now=world.clock.now, workers=1, memory=memory
+            site=site or world.site,
+            sign=EVIDENCE_KEY.sign,
+            key_id="evidence",
+            now=world.clock.now,
+            workers=workers,
+            memory=memory,
         )
 
     def draft(self) -> Draft:

@@ -121,12 +121,12 @@ def test_nodes_are_worked_on_side_by_side_up_to_the_limit() -> None:
     assert actuator.most_at_once == 3
 
 
-def test_one_switch_is_written_to_by_one_action_at_a_time() -> None:
+def test_moves_of_several_nodes_come_to_their_switch_together() -> None:
     port = Port(interface="eno1", switch="tor", port="swp1", vlan=999)
     plan = _plan(Park(subject=f"n{index}", why="test", ports=(port,)) for index in range(5))
     actuator = _Actuator(lambda _action: Done(), seconds=0.01)
     walk(plan, actuate=actuator, watch=_unwatched, workers=5)
-    assert actuator.most_at_once == 1
+    assert actuator.most_at_once == 5, "the switch's own limits decide what is done at once"
     assert len(actuator.asked) == 5
 
 

@@ -17,7 +17,7 @@ from tests.support.sites import PARKING, EnclaveShape, site
 from tests.support.softtpm import DEFAULT_PCRS, Lie
 from tests.support.world import World
 from tests.support.world_agent import Malice
-from tests.support.world_switch import access
+from tests.support.world_switch import access, send
 
 _BLUE = EnclaveShape(name="blue", names=("n1",))
 
@@ -52,7 +52,7 @@ def look(world: World) -> None:
 
 def move(world: World, node: str, vlan: int) -> None:
     switch, port = world.ports_of(node)[0]
-    world.switches[switch].set_access(port, vlan=vlan)
+    send(world.switches[switch], port, vlan=vlan)
 
 
 def entry(world: World, node: str, event: Event) -> Entry:
@@ -165,7 +165,7 @@ def test_2_a_vlan_that_is_nobodys_is_caught(world: World) -> None:
 
 def test_2_a_spare_port_that_is_not_parked_is_caught(world: World) -> None:
     with caught("belongs to no node"):
-        world.switches["tor-1"].set_access("swp5", vlan=101)
+        send(world.switches["tor-1"], "swp5", vlan=101)
 
 
 def test_2_a_record_of_ports_that_were_not_read_back_is_caught(world: World) -> None:
