@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.support import benches, switch_benches
+from tests.support import benches, cli_benches, switch_benches
 from tests.support.benches import CustodyBench, DeskBench, PowerBench
 from tests.support.devices import missing_programs
 from tests.support.switch_benches import SwitchFactory
 
-SWITCHES: list[SwitchFactory] = [switch_benches.simulated_switch, switch_benches.openvswitch]
+SWITCHES: list[SwitchFactory] = [switch_benches.simulated_switch, switch_benches.openvswitch, *cli_benches.ALL]
 POWERS: list[Callable[[], AbstractContextManager[PowerBench]]] = [
     benches.simulated_power,
     benches.ipmi,

@@ -2,8 +2,8 @@
 
 Modelled: login by password under one host key, prompts and configuration modes, echo, running, candidate and saved
 configuration, access and trunk ports with description and shut-down, refusal of what it does not understand and of
-ports that it does not have, a reboot that comes back with what was saved. Not modelled: everything else: frames, spanning
-tree, port channels, roles and privilege passwords, abbreviations, paging (the words to switch it off are taken),
+ports that it does not have, a reboot that comes back with what was saved. Not modelled: all else, such as frames,
+spanning tree, port channels, roles, privilege passwords, abbreviations, paging (the words against it are taken),
 completion, whether a VLAN exists, how long real devices take, and the exact wording beyond what profiles look at.
 What is modelled follows the vendors' references; no device of theirs was asked.
 """
@@ -15,7 +15,7 @@ import copy
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -215,8 +215,6 @@ class Eos(IosLike):
 
     def _enter(self, shell: Shell, line: str) -> str:
         if line.startswith("configure"):
-            if self.faults.refuses and shell.candidate is not None:
-                raise RefusedError
             shell.mode, shell.candidate = "config-s-ringf", copy.deepcopy(self.running)
             return ""
         if not shell.mode:
@@ -256,10 +254,14 @@ class Junos(Dialect):
     refused = "error: syntax error"
     saves_by_itself = True
 
+    def save(self) -> None:
+        """Keep only ports that are there, as the hardware does."""
+        self.saved = {name: copy.deepcopy(self.running[name]) for name in self.saved}
+
     def prompt(self, shell: Shell) -> str:
         return "\n[edit]\nadmin@switch# " if shell.mode else "admin@switch> "
 
-    def obey(self, shell: Shell, line: str) -> str:
+    def obey(self, shell: Shell, line: str) -> str:  # noqa: PLR0911 - one for each thing that it is told
         shown = {
             "set cli screen-width 511": "Screen width set to 511",
             "set cli complete-on-space off": "Disabling complete-on-space",
@@ -328,7 +330,7 @@ class Junos(Dialect):
 
     def _terse(self) -> str:
         lines = ["Interface               Admin Link Proto    Local                 Remote"]
-        for name in PORTS[type(self)]:
+        for name in self.saved:
             state = "down  down" if self.running[name].is_shut else "up    up"
             lines += [f"{name:<24}{state}", f"{name + '.0':<24}{state} eth-switch"]
         return "\n".join([*lines, "em0                     up    up"])
@@ -339,7 +341,7 @@ class Nvue(Dialect):
 
     end = "$"
 
-    def prompt(self, shell: Shell) -> str:
+    def prompt(self, shell: Shell) -> str:  # noqa: ARG002 - its base class's signature
         return "admin@switch:mgmt:~$ "
 
     def obey(self, shell: Shell, line: str) -> str:
@@ -418,10 +420,10 @@ PORTS: dict[type[Dialect], tuple[str, str]] = {
 
 
 class _Server(paramiko.ServerInterface):
-    def check_channel_request(self, kind: str, chanid: int) -> int:
+    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002 - its base class's signature
         return paramiko.OPEN_SUCCEEDED if kind == "session" else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
-    def get_allowed_auths(self, username: str) -> str:
+    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - its base class's signature
         return "password"
 
     def check_auth_password(self, username: str, password: str) -> int:
@@ -430,7 +432,7 @@ class _Server(paramiko.ServerInterface):
     def check_channel_pty_request(self, *_: object) -> bool:
         return True
 
-    def check_channel_shell_request(self, channel: paramiko.Channel) -> bool:
+    def check_channel_shell_request(self, channel: paramiko.Channel) -> bool:  # noqa: ARG002 - its base class's signature
         return True
 
 
@@ -469,10 +471,10 @@ class SshSwitch:
 
 
 @contextlib.contextmanager
-def ssh_switch(platform: str) -> Iterator[SshSwitch]:
-    """Give a switch of ``platform`` on loopback, with two ports parked on 999."""
+def ssh_switch(platform: str, *, names: tuple[str, ...] = ()) -> Iterator[SshSwitch]:
+    """Give a switch of ``platform`` on loopback, with ports (two by default) that are parked on 999."""
     kind = DIALECTS[platform]
-    peer = SshSwitch(dialect=kind({name: Port() for name in PORTS[kind]}, Faults()))
+    peer = SshSwitch(dialect=kind({name: Port() for name in names or PORTS[kind]}, Faults()))
     key = host_key()
     peer.key = f"{key.get_name()} {key.get_base64()}"
     over = threading.Event()
@@ -553,6 +555,3 @@ def _talk(peer: SshSwitch, channel: paramiko.Channel, over: threading.Event) -> 
 
 def _wired(text: str) -> bytes:
     return re.sub(r"\r?\n", "\r\n", text).encode()
-
-
-Benched = Callable[[], contextlib.AbstractContextManager[SshSwitch]]

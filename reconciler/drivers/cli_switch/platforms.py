@@ -103,7 +103,7 @@ JUNOS = Profile(
         ),
         Reading(
             command="show interfaces terse",
-            line=re.compile(r"^(?P<port>[a-z]{2,4}-[\d/:]+)\s+(?P<rest>(up|down)\s+(up|down))\s*$"),
+            line=re.compile(r"^(?P<port>[a-z][a-z0-9/:-]*)\s+(?P<rest>(up|down)\s+(up|down))\s*$"),
             is_list=True,
         ),
     ),

@@ -1,7 +1,7 @@
 """One login to a switch's command line: SSH to a pinned host key, one line at a time, an end that nothing moves.
 
-netmiko knows the prompts and how to switch off paging; its own configuration modes are not used, because a line that
-is refused must stop what follows. Each call of the adapter is a login of its own: nothing stale, and nothing left open.
+netmiko logs in, finds the prompt and switches paging off. Its configuration modes are not used, because a line that is
+refused must stop what follows. Each call of the adapter is a login of its own: nothing stale, and nothing left open.
 """
 
 from __future__ import annotations
@@ -47,8 +47,12 @@ class Session:
         left_s = self._cutoff.left_s
         if left_s <= 0.0:
             raise TransientError(self._subject, "no answer in time", reason="SwitchSilent")
-        answer: str = self._connection.send_command(line, expect_string=self._prompt, read_timeout=left_s)
-        return answer
+        self._connection.write_channel(f"{line}\n")
+        # The echo is waited for first: a prompt that stands there from before is none of this line's.
+        until = rf"{re.escape(line)}[\s\S]*?\n{self._prompt}"
+        heard: str = self._connection.read_until_pattern(pattern=until, read_timeout=left_s)
+        answer = heard[heard.index(line) :].replace("\r", "").split("\n")
+        return "\n".join(answer[1:-1])  # without the echo and the next prompt
 
     def tell(self, lines: Iterable[str]) -> str:
         """Say ``lines`` one by one and return the last answer; a refusal stops at once.

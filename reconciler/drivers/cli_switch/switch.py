@@ -42,7 +42,7 @@ class CliSwitch:
         host_key: str,
         credentials: Credentials,
         parking: int | None = None,
-        deadline_s: float = 30.0,
+        deadline_s: float = 60.0,
     ) -> None:
         """Remember where switch ``name`` is (``ssh:HOST:PORT``); nothing is sent yet.
 
