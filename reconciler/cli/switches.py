@@ -33,7 +33,25 @@ def _openvswitch(wanted: Wanted) -> Adapter:
     )
 
 
+def _netconf(wanted: Wanted) -> Adapter:
+    from reconciler.drivers.netconf import Netconf, SshLogin
+    from reconciler.drivers.netconf_model import MODELS
+
+    name, spec, login = wanted.document.metadata.name, wanted.document.spec, wanted.document.spec.login
+    if login is None or wanted.credentials is None:
+        raise InputError(f"switch {name}", "driver netconf needs login", reason="CredentialsMissing")
+    who = SshLogin(
+        user=wanted.credentials.user,
+        password=None if wanted.credentials.key else wanted.credentials.password,
+        key=wanted.credentials.key,
+        host_key=login.host_key,
+    )
+    model = MODELS[spec.model or "openconfig"]
+    return Netconf(name, address=spec.address, login=who, parking=wanted.parking, model=model)
+
+
 DRIVERS: Mapping[str, Callable[[Wanted], Adapter]] = {
+    "netconf": _netconf,
     "openvswitch": _openvswitch,
 }
 """How an adapter is made, by ``spec.driver``."""

@@ -151,11 +151,22 @@ def load_settings(path: Path | None = None) -> Settings:
 
 class _Login(Value):
     user: str
-    password: str = Field(repr=False)
+    password: str = Field(default="", repr=False)
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> _Login:
+        if bool(self.password) == (self.key is not None):
+            raise ValueError("give either password or key")
+        return self
 
 
 def load_credentials(path: Path) -> Mapping[str, Credentials]:
-    """Read the BMC logins by name (``bmc/n1``) from a file that only its owner may read."""
+    """Read the logins of BMCs and switches by name (``bmc/n1``) from a file that only its owner may read.
+
+    A private SSH ``key`` stands in a file of its own, again its owner's only, whose path is taken from the folder of
+    ``path``.
+    """
     try:
         exposed = path.stat().st_mode & _OTHERS
     except OSError as error:
@@ -168,9 +179,14 @@ def load_credentials(path: Path) -> Mapping[str, Credentials]:
         logins = TypeAdapter(dict[str, _Login]).validate_json(_read(path, what="credentials"))
     except ValidationError as error:
         raise _faulty("credentials", path, error) from None  # its cause would quote the file
-    return {
-        name: Credentials(user=login.user, password=Secret(login.password.encode())) for name, login in logins.items()
-    }
+    return {name: _credentials(login, folder=path.parent) for name, login in logins.items()}
+
+
+def _credentials(login: _Login, *, folder: Path) -> Credentials:
+    key = None if login.key is None else folder / login.key
+    if key is not None:
+        read_private(key, what="key")
+    return Credentials(user=login.user, password=Secret(login.password.encode()), key=key)
 
 
 def read_private(path: Path, *, what: str) -> bytes:

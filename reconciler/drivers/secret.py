@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -43,7 +44,8 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """How to log in to a device."""
+    """How to log in to a device: a password, or for a switch the private SSH ``key`` in a file."""
 
     user: str
     password: Secret
+    key: Path | None = None

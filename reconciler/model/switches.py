@@ -19,7 +19,8 @@ PortName = Annotated[str, StringConstraints(pattern=PORT_PATTERN)]
 
 _SCHEMES = {"openvswitch": "tcp", "netconf": "ssh"}
 _NEEDED = {"openvswitch": ("bridge",), "netconf": ("login",)}
-"""Of the fields that not every driver has: those that it needs. It may have no others."""
+_ALLOWED = {"openvswitch": ("bridge",), "netconf": ("login", "model")}
+"""Of the fields that not every driver has: those that it needs, and all that it may have."""
 
 
 class SwitchPace(Value):
@@ -55,6 +56,8 @@ class SwitchSpec(Value):
     """The bridge on it that is ours; for `openvswitch`, and needed there."""
     login: SwitchLogin | None = None
     """How to log in; for `netconf`, and needed there."""
+    model: Literal["openconfig", "nxos"] | None = None
+    """The model that it speaks; for `netconf`, and `openconfig` there if it is not given."""
     ports: Annotated[tuple[PortName, ...], Field(min_length=1)]
     """The ports that may be moved; all others are left alone."""
     pace: SwitchPace = SwitchPace()
@@ -65,10 +68,9 @@ class SwitchSpec(Value):
         scheme = _SCHEMES[self.driver]
         if not self.address.startswith(f"{scheme}:"):
             raise ValueError(f"the address of driver {self.driver} begins with {scheme}:")
-        for name, value in (("bridge", self.bridge), ("login", self.login)):
-            is_needed = name in _NEEDED[self.driver]
-            if is_needed and value is None:
+        for name, value in (("bridge", self.bridge), ("login", self.login), ("model", self.model)):
+            if name in _NEEDED[self.driver] and value is None:
                 raise ValueError(f"driver {self.driver} needs {name}")
-            if not is_needed and value is not None:
+            if name not in _ALLOWED[self.driver] and value is not None:
                 raise ValueError(f"driver {self.driver} has no {name}")
         return self
