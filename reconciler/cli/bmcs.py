@@ -46,7 +46,7 @@ def _ipmi(means: Means) -> BmcAdapter:
 
 
 def _redfish(means: Means) -> BmcAdapter:
-    from reconciler.drivers.redfish.connection import Vouching  # requests and sushy, where a site has such BMCs
+    from reconciler.drivers.https import Vouching  # requests and sushy, where a site has such BMCs
     from reconciler.drivers.redfish.power import RedfishPower
 
     bmc = means.bmc

@@ -18,9 +18,9 @@ from pathlib import Path
 import pyrage
 
 from reconciler.drivers.custodian import AgeCustodian, create_identity
+from reconciler.drivers.https import Vouching
 from reconciler.drivers.ipmi.pool import WorkerPool
 from reconciler.drivers.ipmi.power import IpmiPower
-from reconciler.drivers.redfish.connection import Vouching
 from reconciler.drivers.redfish.power import RedfishPower
 from reconciler.drivers.secret import Credentials, Secret
 from reconciler.drivers.spool.boot import SpoolBootService

@@ -47,12 +47,14 @@ class RefusedError(Exception):
 
 @dataclass(kw_only=True)
 class Faults:
-    """What goes wrong: every write refused, a port whose writes are lost, a reboot in the middle, silence."""
+    """What goes wrong: all writes or one port's refused, a port's lost, a reboot in the middle, silence, no saving."""
 
     refuses: bool = False
     loses: str = ""
     reboots: bool = False
     is_silent: bool = False
+    refused_port: str = ""
+    keeps_nothing: bool = False
 
 
 class Dialect:
@@ -77,7 +79,7 @@ class Dialect:
 
     def change(self, shell: Shell, port: str) -> Port:
         """Return the port to write to: in the candidate if there is one, else the running one."""
-        if self.faults.refuses:
+        if self.faults.refuses or port == self.faults.refused_port:
             raise RefusedError
         if self.faults.reboots and shell.written:
             raise RebootError
@@ -133,6 +135,8 @@ class IosLike(Dialect):
         if line == self.show and not shell.mode:
             return self._sections()
         if line == self.save_line and not shell.mode:
+            if self.faults.keeps_nothing:
+                return "No space left on device"
             self.save()
             return self.save_answer
         return self._enter(shell, line) if self._enters(line) else self._configure(shell, line)
@@ -420,6 +424,9 @@ PORTS: dict[type[Dialect], tuple[str, str]] = {
 
 
 class _Server(paramiko.ServerInterface):
+    def __init__(self, peer: SshSwitch) -> None:
+        self._peer = peer
+
     def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002 - its base class's signature
         return paramiko.OPEN_SUCCEEDED if kind == "session" else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
@@ -427,6 +434,7 @@ class _Server(paramiko.ServerInterface):
         return "password"
 
     def check_auth_password(self, username: str, password: str) -> int:
+        self._peer.passwords += 1
         return paramiko.AUTH_SUCCESSFUL if (username, password) == (USER, PASSWORD) else paramiko.AUTH_FAILED
 
     def check_channel_pty_request(self, *_: object) -> bool:
@@ -463,6 +471,7 @@ class SshSwitch:
     key: str = ""
     log: list[str] = field(default_factory=list)
     logins: int = 0
+    passwords: int = 0
 
     @property
     def names(self) -> tuple[str, str]:
@@ -511,7 +520,7 @@ def _serve(peer: SshSwitch, wire: socket.socket, key: paramiko.PKey, over: threa
         transport = paramiko.Transport(wire)
         transport.add_server_key(key)
         try:
-            transport.start_server(server=_Server())
+            transport.start_server(server=_Server(peer))
             channel = transport.accept(timeout=10)
             if channel is not None:
                 peer.logins += 1

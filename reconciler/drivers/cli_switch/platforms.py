@@ -42,6 +42,7 @@ NXOS = Profile(
         shut="shutdown",
         open="no shutdown",
         finish=("end",),
+        cancel=("end",),
         save=("copy running-config startup-config",),
         saved=re.compile(r"copy complete", re.IGNORECASE),
     ),

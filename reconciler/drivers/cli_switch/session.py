@@ -114,6 +114,8 @@ def _connect(place: Place, wire: socket.socket, *, login: Credentials, profile: 
             port=place.port,
             username=login.user,
             password=login.password.reveal().decode(),
+            use_keys=login.key is not None,
+            key_file=str(login.key) if login.key else None,
             sock=wire,
             ssh_strict=True,
             alt_host_keys=True,

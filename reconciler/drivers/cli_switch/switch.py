@@ -3,8 +3,8 @@
 In this order: 1. every port is read; 2. lines are said for those that are not as wanted, between a begin and a finish
 that make one transaction of them where the platform has such; 3. it is saved, or a reboot would bring the old state
 back; 4. every port is read again, and that is what is returned. If a line is refused, what was not finished is given
-up. A port on the parking VLAN is also shut; one that is there and not shut reads as OTHER, and so does one that is shut
-elsewhere, because it leads nowhere.
+up. What may not have been saved is saved with the next change, and once in every process. A port on the parking VLAN is
+also shut; one that is there and not shut reads as OTHER, and so does one that is shut elsewhere: it leads nowhere.
 Not checked: that the switch does what its running configuration says.
 """
 
@@ -58,6 +58,7 @@ class CliSwitch:
         self._parking = parking
         self._deadline_s = deadline_s
         self._turn = threading.Lock()
+        self._is_saved = False  # Not known: an earlier process may have ended before it saved.
 
     def read_ports(self, ports: Collection[str]) -> Mapping[str, PortState]:
         """Return the state of each port, read in one login."""
@@ -82,7 +83,7 @@ class CliSwitch:
                 if port in seen and re.fullmatch(PORT_PATTERN, port) and not self._is_there(seen[port], place)
                 for line in self._lines(port, place, seen[port])
             ]
-            if lines:
+            if lines or not self._is_saved:
                 self._write(session, lines)  # 2, 3
                 seen = self._read(session)  # 4
             return self._states(seen, wanted)
@@ -109,20 +110,27 @@ class CliSwitch:
 
     def _write(self, session: Session, lines: list[str]) -> None:
         says = self._profile.writing
+        self._is_saved = False
+        if lines:
+            self._change(session, lines)
+        answer = session.tell(says.save)
+        if says.saved and not says.saved.search(answer):
+            hint = "a reboot would bring the old ports back: save it by hand"
+            raise DeviceError(self._subject, "did not save the change", reason="SwitchNotSaved", hint=hint)
+        self._is_saved = True
+
+    def _change(self, session: Session, lines: list[str]) -> None:
+        says = self._profile.writing
         session.tell(says.begin)
         try:
             session.tell(lines)
             answer = session.tell(says.finish)
         except DeviceError:
             with contextlib.suppress(RingfenceError):  # What was refused is what is told.
-                session.tell(says.cancel)
+                session.tell([*says.cancel, *says.save])  # Where there are no transactions, some lines count already.
             raise
         if says.done and not says.done.search(answer):
             raise DeviceError(self._subject, "did not finish the change", reason="SwitchRefused")
-        answer = session.tell(says.save)
-        if says.saved and not says.saved.search(answer):
-            hint = "a reboot would bring the old ports back: save it by hand"
-            raise DeviceError(self._subject, "did not save the change", reason="SwitchNotSaved", hint=hint)
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Session]:

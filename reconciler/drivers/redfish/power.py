@@ -19,8 +19,9 @@ import sushy.exceptions
 from sushy.resources.system.system import System
 
 from reconciler.drivers.cutoff import Cutoff
+from reconciler.drivers.https import Vouching
 from reconciler.drivers.patience import Patience
-from reconciler.drivers.redfish.connection import Vouching, connect
+from reconciler.drivers.redfish.connection import connect
 from reconciler.drivers.secret import Credentials
 from reconciler.errors.taxonomy import DeviceError, RingfenceError, TransientError, cut
 from reconciler.model.observed import PowerState

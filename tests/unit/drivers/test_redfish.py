@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.drivers.redfish.connection import Vouching
+from reconciler.drivers.https import Vouching
 from reconciler.drivers.redfish.power import NetworkBoot, RedfishPower
 from reconciler.drivers.secret import Credentials, Secret
 from reconciler.errors.taxonomy import DeviceError, TransientError
