@@ -7,16 +7,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from reconciler.cli.audit_answers import At, Between, OfCommit, OfEnclave, OfNode, ReportFile, parse_question
 from reconciler.cli.operate import Output, Repository
-
-if TYPE_CHECKING:
-    from reconciler.daemon.source import Sight
-    from reconciler.repo.git import Git
 
 _DEADLINE_S = 1800.0
 """A year of evidence is a large branch: git may take its time for a list of it."""
@@ -50,16 +46,15 @@ def audit(  # noqa: PLR0917  # one option each
     question = parse_question(at=at, between=between, node=node, enclave=enclave, commit=commit, is_wanted=is_reported)
     asked = None if question is None else Asked(question)
     git = Git(repo, deadline_s=_DEADLINE_S)
-    sight = _sight(git)
     kept = [read_head(path) for path in head or ()]
     with ProgressLine(sys.stderr) as line:
         take = None if asked is None else asked.take
-        audited = run_audit(git, sight=sight, progress=line.show, heads=kept, take=take)
+        audited = run_audit(git, progress=line.show, heads=kept, take=take)
     with audited:
         document = audit_document(audited)
         text = audit_text(document)
         if asked is not None:
-            answer = asked.answer(audited, sight=sight)
+            answer = asked.answer(audited, sight=audited.sight)
             document |= answer.to_json()
             text += answer.to_text(is_reported=is_reported)
             if report is not None:
@@ -67,19 +62,6 @@ def audit(  # noqa: PLR0917  # one option each
     typer.echo(json.dumps(document, indent=2) if output is Output.JSON else text)
     if document["flaws"]:
         raise typer.Exit(3)
-
-
-def _sight(git: Git) -> Sight:
-    """Return the desired state in force; a record that somebody tampered with is what the audit is to tell of."""
-    from reconciler.daemon.source import TrustedSource
-    from reconciler.errors.taxonomy import TrustError
-
-    try:
-        return TrustedSource(git).refresh()
-    except TrustError as error:
-        if error.reason not in {"EvidenceForeign", "EvidenceBroken"}:
-            raise
-        return TrustedSource(git, by_record=False).refresh()
 
 
 def explain(

@@ -67,10 +67,10 @@ class TrustedSource:
         ``tracking`` is the full name of a remote-tracking ref to follow instead. Without ``by_record`` the history is
         judged by itself, whatever the evidence branch says of it: for an audit of that branch.
         """
-        self._by_record = by_record
         self._loader = StateLoader(git, cache=cache)
         self.git = git
         self._tracking = tracking
+        self._by_record = by_record
         self._branch = branch
         self._key = key
         self._now = now or (lambda: datetime.now(UTC))

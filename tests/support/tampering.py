@@ -16,7 +16,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reconciler.errors.taxonomy import RingfenceError
-from reconciler.evidence.canonical import canonical_value, digest
+from reconciler.evidence.canonical import canonical, canonical_value, digest
 from reconciler.evidence.envelope import seal
 from reconciler.evidence.fold import fold
 from reconciler.evidence.note import Checkpoint, checkpoint_body, sign_note
@@ -91,6 +91,13 @@ class Branch:
             if node in {None, item.records[0].node}
         )
 
+    def reword(self, path: str, old: bytes, new: bytes) -> None:
+        """Change words in the payload at ``path`` and keep its signature."""
+        assert old in self.payload(path)
+        document = json.loads(self.files[path])
+        payload = base64.b64encode(self.payload(path).replace(old, new)).decode()
+        self.files[path] = canonical(document | {"payload": payload})
+
     def seal(self, path: str, payload: bytes, *, key: Ed25519PrivateKey = EVIDENCE_KEY) -> None:
         """Put ``payload`` at ``path``, signed with ``key`` in the name of the real one."""
         self.files[path] = seal(payload, sign=key.sign, key_id=self.estate.key.key_id)
@@ -109,20 +116,19 @@ class Branch:
 
     def rewrite(self, items: Sequence[Item]) -> None:
         """Make everything anew as if ``items`` had been recorded, one after the other; gone are those left out."""
-        for path in self.lines():
-            self.files.pop(path, None) if not path.startswith("journal/") else None
+        kept = {item.path for item in items if not item.records}
+        for path in [path for path in self.lines() if path not in kept]:
+            self.files.pop(path, None)
             self.files.pop(records_path(path), None)
         heads: dict[str, Head] = {}
         paths = []
         for item in items:
-            records = [self._chained(record, heads.get(record.node)) for record in item.records]
-            paths.append(_place(item, records))
             if item.is_round:
-                self._write_round(paths[-1], records, heads)
-            for record in () if item.is_round else records:
-                payload = statement_bytes(record, endorsement=self._endorsement(record.node))
-                self.seal(paths[-1], payload)
-                _advance(heads, record, payload)
+                paths.append(self._write_round(item.records, heads))
+            elif item.records:
+                paths.append(self._write_statement(item.records[0], heads))
+            else:
+                paths.append(item.path)
         for path in [path for path in self.files if path.startswith("nodes/")]:
             del self.files[path]
         self.files |= {head_path(node): canonical_value(head) for node, head in heads.items()}
@@ -140,18 +146,23 @@ class Branch:
 
         self.rewrite([changed(item) for item in self.items()])
 
-    def _write_round(self, path: str, records: Sequence[Record], heads: dict[str, Head]) -> None:
-        lines = [canonical_value(record) for record in records]
-        first = records[0]
+    def _write_statement(self, record: Record, heads: dict[str, Head]) -> str:
+        chained = _chained(record, heads.get(record.node))
+        payload = statement_bytes(chained, endorsement=self._endorsement(record.node))
+        self.seal(statement_path(chained), payload)
+        _advance(heads, chained, payload)
+        return statement_path(chained)
+
+    def _write_round(self, records: Sequence[Record], heads: dict[str, Head]) -> str:
+        lines, first, path = [], records[0], round_path(records[0].recorded_at)
+        for record in records:
+            chained = _chained(record, heads.get(record.node))
+            lines.append(canonical_value(chained))
+            _advance(heads, chained, lines[-1])
         made = {"recorded_at": first.recorded_at, "commit": first.commit, "tree": first.tree}
         self.seal(path, round_bytes(lines, **made, verifier=first.verifier))
         self.files[records_path(path)] = records_bytes(lines)
-        for record, line in zip(records, lines, strict=True):
-            _advance(heads, record, line)
-
-    def _chained(self, record: Record, head: Head | None) -> Record:
-        link = {"sequence": head.sequence + 1, "previous": head.digest} if head else {"sequence": 1, "previous": None}
-        return record.model_copy(update=link)
+        return path
 
     def _endorsement(self, node: str) -> str:
         nodes = self.estate.world.desired.nodes
@@ -170,10 +181,9 @@ class Branch:
         repo.point("evidence", repo.commit(contents, signer=signer, parents=[] if is_anew else [tip]))
 
 
-def _place(item: Item, records: Sequence[Record]) -> str:
-    if not records:
-        return item.path
-    return round_path(records[0].recorded_at) if item.is_round else statement_path(records[0])
+def _chained(record: Record, head: Head | None) -> Record:
+    link = {"sequence": head.sequence + 1, "previous": head.digest} if head else {"sequence": 1, "previous": None}
+    return record.model_copy(update=link)
 
 
 def _advance(heads: dict[str, Head], record: Record, data: bytes) -> None:
