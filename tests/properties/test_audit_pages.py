@@ -23,7 +23,7 @@ from reconciler.evidence.journal import JournalEntry
 from reconciler.evidence.statement import Record
 from reconciler.model.record import Event
 from tests.support.chronicles import COMMIT, Story, eventful_world, history_of, look_in, records_in
-from tests.support.journals import journal
+from tests.support.worded_journal import journal
 
 NOON = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 _VOID = {"meta", "br"}

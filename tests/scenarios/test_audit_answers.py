@@ -23,7 +23,7 @@ from reconciler.cli.audit_tables import text
 from reconciler.evidence.audit import Flaw
 from reconciler.evidence.history.journal import entries_in
 from tests.support.chronicles import eventful_world, history_of, look_in, records_in
-from tests.support.journals import journal
+from tests.support.worded_journal import journal
 from tests.support.world import World
 
 TOLD = Path(__file__).parent / "audit"

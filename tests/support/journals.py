@@ -1,58 +1,32 @@
-"""A journal with every kind of event, in words of the caller's."""
+"""Journals for tests: entries of any events, signed by the evidence key, chained one after the other."""
 
 from __future__ import annotations
 
-from reconciler.evidence.journal import (
-    DriftOver,
-    DriftSeen,
-    Followed,
-    JournalEntry,
-    JournalEvent,
-    KeyRotated,
-    Override,
-    Pinned,
-    Refusal,
-    RefusalOver,
-    Refused,
-    Sighting,
-    SignerChanged,
-    Step,
-)
-from tests.support.chronicles import COMMIT, DIGEST, LATER_COMMIT, at
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from reconciler.evidence.author import Author
+from reconciler.evidence.journal import Followed, JournalEvent, JournalHead
+from reconciler.evidence.journal_entries import journal_entries
+from reconciler.ports.ledger import Entry
+from tests.support.runner import EVIDENCE_KEY
+
+START = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
+COMMIT, TREE = "c" * 40, "d" * 40
+FOLLOWED = Followed(commit=COMMIT, tree=TREE, is_compared=False)
 
 
-def journal(word: str = "words") -> list[JournalEntry]:
-    """Return three entries, the second before the first; ``word`` stands wherever an entry takes words."""
-    steps = (
-        Step(commit=LATER_COMMIT, signer="alice", key="SHA256:abc", approved_by=("bob", "carol"), confirms=(word,)),
-        Step(commit=COMMIT),
-    )
-    overrides = (Override(what="freeze", subject=word, after=word), Override(what="cleared", subject=word, before=word))
-    refusal = Refusal(subject=word, code="UnknownSigner", messages=(word, word))
-    drift = Sighting(subject=word, declared=word, found=word)
-    return [
-        _entry(2, 60, Refused(refusal=refusal), DriftSeen(drift=drift), KeyRotated(name="disk", after=1, why=word)),
-        _entry(1, 0, Followed(commit=COMMIT, tree=COMMIT, is_compared=True, steps=steps, overrides=overrides)),
-        _entry(
-            3,
-            90,
-            RefusalOver(refusal=refusal),
-            DriftOver(drift=drift),
-            KeyRotated(name="disk", before=1, after=2, why=word),
-            SignerChanged(before="SHA256:abc", after="SHA256:def"),
-            Pinned(plan=DIGEST, commit=COMMIT, made_at=at(80), actions=(word,)),
-            commit=LATER_COMMIT,
-        ),
-    ]
+def author(*, commit: str = COMMIT, tree: str = TREE, key_id: str = "evidence") -> Author:
+    """Return who signs entries."""
+    return Author(sign=EVIDENCE_KEY.sign, key_id=key_id, commit=commit, tree=tree)
 
 
-def _entry(sequence: int, seconds: float, *events: JournalEvent, commit: str = COMMIT) -> JournalEntry:
-    return JournalEntry(
-        sequence=sequence,
-        recorded_at=at(seconds),
-        commit=commit,
-        tree=commit,
-        verifier="test",
-        signer="SHA256:abc",
-        events=events,
-    )
+def journal(*parts: Sequence[JournalEvent], by: Author | None = None) -> tuple[list[Entry], JournalHead]:
+    """Return a journal with an entry for each of ``parts``, an hour apart, and its sum."""
+    head: JournalHead | None = None
+    entries: list[Entry] = []
+    for number, part in enumerate(parts):
+        made, head = journal_entries(head, part, author=by or author(), at=START + timedelta(hours=number))
+        entries += made
+    assert head is not None
+    return entries, head

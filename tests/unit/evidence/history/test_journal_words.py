@@ -8,7 +8,7 @@ from reconciler.evidence.history.chronicle import Scope
 from reconciler.evidence.history.journal import entries_in, entry_json, tell
 from reconciler.evidence.history.times import Window
 from tests.support.chronicles import COMMIT, LATER_COMMIT, at
-from tests.support.journals import journal
+from tests.support.worded_journal import journal
 
 
 def test_every_kind_of_event_has_its_words() -> None:
