@@ -93,6 +93,7 @@ def _stage(workshop: Workshop, watcher: Watcher) -> Stage:
 
     def refresh() -> Sight:
         sight = workshop.source.refresh()
+        workshop.source.hold()
         journal.follow(sight)
         return sight
 

@@ -15,8 +15,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, IPvAnyAddress, TypeAdapter, ValidationError, model_validator
 
-from reconciler.drivers.ipmi.power import Credentials
-from reconciler.drivers.secret import Secret
+from reconciler.drivers.secret import Credentials, Secret
 from reconciler.errors.taxonomy import Finding, InputError
 from reconciler.model.base import Duration, Name, Value
 
@@ -100,6 +99,7 @@ class Settings(Value):
     evidence_key: Path
     commit_key: Path | None = None
     credentials: Path
+    bmc_ca: Path | None = None
     listeners: tuple[Listener, ...] = ()
     image_port: Port = 80
     attestation_port: Port = 8443
@@ -112,8 +112,9 @@ class Settings(Value):
         names = ("spool", "images", "keystore", "age_identity", "evidence_key", "credentials")
         found: dict[str, object] = {name: folder / getattr(self, name) for name in names}
         commit_key = None if self.commit_key is None else folder / self.commit_key
+        bmc_ca = None if self.bmc_ca is None else folder / self.bmc_ca
         found |= {"remote": _below(self.remote, folder), "webhook": _below(self.webhook, folder)}
-        return self.model_copy(update={**found, "tls": tls, "commit_key": commit_key})
+        return self.model_copy(update={**found, "tls": tls, "commit_key": commit_key, "bmc_ca": bmc_ca})
 
 
 def _below(part: _Part, folder: Path) -> _Part:

@@ -113,6 +113,12 @@ class TrustedSource:
         self._last, self._seen, self._approvals = trusted, head, approvals
         return self._sight
 
+    def hold(self) -> None:
+        """See to it that nobody else writes evidence: without a remote, the lock on this machine is enough."""
+
+    def release(self) -> None:
+        """Let others write evidence."""
+
     def _judge(self, head: str, *, last: str | None) -> Judgement:
         now = self._now()
         if last is None and self._by_record:

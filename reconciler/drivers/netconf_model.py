@@ -8,6 +8,7 @@ Which VLANs exist on the switch is not looked at: it refuses one that it does no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,24 +25,31 @@ _OTHER = PortState(mode=PortMode.OTHER)
 class VlanModel:
     """Where things stand; elements are written ``{namespace}name``, paths are below the port's entry.
 
-    ``entry`` is the way from the top of the configuration to a port, ``name`` its key. ``is_on`` holds true or false.
-    ``vlans`` is the container that is replaced as a whole, with ``mode`` (``access_word``) and ``access`` in it.
+    ``entry`` is the way from the top of the configuration to a port, ``name`` its key, which stands once more at
+    ``own_name`` where there is one. ``is_on`` holds ``on_word`` or ``off_word``. ``mode`` (``access_word``) and
+    ``access`` (``access_form``) are below ``vlans``: a container that holds nothing else and is replaced as a whole, or
+    the entry itself, in which other things stand too. ``demanded`` are values without which a port is no access port.
     """
 
     entry: tuple[str, ...]
     name: str
-    own_name: tuple[str, ...]
+    own_name: tuple[str, ...] = ()
     description: tuple[str, ...]
     is_on: tuple[str, ...]
-    vlans: tuple[str, ...]
+    on_word: str = "true"
+    off_word: str = "false"
+    vlans: tuple[str, ...] = ()
     mode: str
     access_word: str
     access: str
+    access_form: str = "{}"
+    demanded: tuple[tuple[str, str], ...] = ()
 
 
 _IF = "{http://openconfig.net/yang/interfaces}"
 _ETH = "{http://openconfig.net/yang/interfaces/ethernet}"
 _VLAN = "{http://openconfig.net/yang/vlan}"
+_NX = "{http://cisco.com/ns/yang/cisco-nx-os-device}"
 
 OPENCONFIG = VlanModel(
     entry=(f"{_IF}interfaces", f"{_IF}interface"),
@@ -56,8 +64,23 @@ OPENCONFIG = VlanModel(
 )
 """openconfig-interfaces, openconfig-if-ethernet and openconfig-vlan."""
 
-MODELS: Mapping[str, VlanModel] = {"openconfig": OPENCONFIG}
-"""The models by the name that a Switch document calls them; a vendor's own is one more, often ``replace`` of one."""
+NXOS = VlanModel(
+    entry=(f"{_NX}System", f"{_NX}intf-items", f"{_NX}phys-items", f"{_NX}PhysIf-list"),
+    name=f"{_NX}id",
+    description=(f"{_NX}descr",),
+    is_on=(f"{_NX}adminSt",),
+    on_word="up",
+    off_word="down",
+    mode=f"{_NX}mode",
+    access_word="access",
+    access=f"{_NX}accessVlan",
+    access_form="vlan-{}",
+    demanded=((f"{_NX}layer", "Layer2"),),
+)
+"""Cisco NX-OS's own model, Cisco-NX-OS-device, where the VLANs that a trunk would carry stand beside the mode."""
+
+MODELS: Mapping[str, VlanModel] = {"nxos": NXOS, "openconfig": OPENCONFIG}
+"""The models by the name that a Switch document calls them; another vendor's own is one more."""
 
 
 def describe(node: str) -> str:
@@ -84,12 +107,16 @@ def edit(model: VlanModel, wanted: Mapping[str, AccessPort], *, parking: int | N
     for port, place in wanted.items():
         entry = _entry(top, model)
         _write(entry, (model.name,), port)
-        _write(entry, model.own_name, port)
+        if model.own_name:
+            _write(entry, model.own_name, port)
         _write(entry, model.description, describe(place.node))
-        _write(entry, model.is_on, "false" if place.vlan == parking else "true")
+        _write(entry, model.is_on, model.off_word if place.vlan == parking else model.on_word)
+        for leaf, text in model.demanded:
+            _write(entry, (leaf,), text)
         _write(entry, (*model.vlans, model.mode), model.access_word)
-        _write(entry, (*model.vlans, model.access), str(place.vlan))
-        entry.find("/".join(model.vlans)).set(f"{{{BASE}}}operation", "replace")
+        _write(entry, (*model.vlans, model.access), model.access_form.format(place.vlan))
+        if model.vlans:
+            entry.find("/".join(model.vlans)).set(f"{{{BASE}}}operation", "replace")
     return config
 
 
@@ -110,19 +137,30 @@ def port_states(
 def _state(model: VlanModel, entries: list[Any], *, parking: int | None) -> PortState:
     if len(entries) != 1:
         return _OTHER
-    containers = entries[0].findall("/".join(model.vlans))
-    if len(containers) != 1:
+    (entry,) = entries
+    containers = entry.findall("/".join(model.vlans)) if model.vlans else [entry]
+    if len(containers) != 1 or not all(_texts(entry, leaf) == [text] for leaf, text in model.demanded):
         return _OTHER
-    said = [(child.tag, (child.text or "").strip()) for child in containers[0] if isinstance(child.tag, str)]
-    if sorted(tag for tag, _ in said) != sorted((model.mode, model.access)):
+    (container,) = containers
+    has_more = any(child.tag not in (model.mode, model.access) for child in container)
+    if model.vlans and has_more:
+        return _OTHER  # Whatever it is: it is there besides being a plain access port.
+    vlan = _vlan(model, _texts(container, model.access))
+    if _texts(container, model.mode) != [model.access_word] or vlan is None:
         return _OTHER
-    mode, vlan = dict(said)[model.mode], dict(said)[model.access]
-    if mode != model.access_word or not (vlan.isascii() and vlan.isdigit()) or not 1 <= int(vlan) <= _LAST_VLAN:
-        return _OTHER
-    is_off = entries[0].findtext("/".join(model.is_on), default="").strip() == "false"
-    if int(vlan) == parking and not is_off:
-        return _OTHER
-    return PortState(mode=PortMode.ACCESS, vlan=int(vlan))
+    is_off = _texts(entry, "/".join(model.is_on)) == [model.off_word]
+    return _OTHER if vlan == parking and not is_off else PortState(mode=PortMode.ACCESS, vlan=vlan)
+
+
+def _texts(place: Any, path: str) -> list[str]:  # noqa: ANN401  # as above
+    return [(found.text or "").strip() for found in place.findall(path)]
+
+
+def _vlan(model: VlanModel, texts: list[str]) -> int | None:
+    """Return the VLAN that the one text stands for."""
+    digits = re.sub(r"\D", "", texts[0], flags=re.ASCII) if len(texts) == 1 else ""
+    is_so = bool(digits) and model.access_form.format(digits) == texts[0] and 1 <= int(digits) <= _LAST_VLAN
+    return int(digits) if is_so else None
 
 
 def _entry(top: Any, model: VlanModel) -> Any:  # noqa: ANN401  # as above

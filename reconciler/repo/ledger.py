@@ -16,7 +16,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -25,6 +25,16 @@ from pydantic import ValidationError
 
 from reconciler.errors.taxonomy import InvariantError, RingfenceError, TransientError, TrustError
 from reconciler.evidence.canonical import canonical, canonical_value
+from reconciler.evidence.lease import (
+    Lease,
+    is_takeover,
+    lease_bytes,
+    leased,
+    next_lease,
+    parse_lease,
+    released,
+    renewed,
+)
 from reconciler.model.record import Head
 from reconciler.ports.ledger import Entry
 from reconciler.repo.durable_ref import DurableRef
@@ -35,6 +45,7 @@ from reconciler.repo.places import (
     JOURNAL_HEAD,
     OBSERVATION_PATH,
     TRUSTED_PATH,
+    WRITER_PATH,
     blob_path,
     head_path,
     is_attachment,
@@ -61,6 +72,8 @@ class _Ticket:
     commit: str | None = None
     error: RingfenceError | None = None
     files: dict[str, bytes] = field(default_factory=dict)
+    lease: Lease | None = None
+    confirm: Callable[[str], None] | None = None
 
 
 class GitLedger:
@@ -88,6 +101,8 @@ class GitLedger:
         self._tip: str | None = None
         self._heads: dict[str, Head] = {}
         self._log: Log | None = None
+        self._writer: str | None = None
+        self._lease: Lease | None = None
         self._trees = TreeCache()
         self._packs = PackStore(git)
         self._ref = DurableRef(git, branch)
@@ -137,6 +152,29 @@ class GitLedger:
         """Record ``content`` as what was last seen, in place of what was recorded before."""
         self._submit(_Ticket(files={OBSERVATION_PATH: content}))
 
+    def hold(self, writer: str, *, confirm: Callable[[str], None]) -> None:
+        """Write as the machine ``writer`` from now on, and see to it that the branch's lease is its own.
+
+        ``confirm`` is given the commit that takes the lease over from another machine, before the branch moves: it
+        raises if somebody else was first. TransientError (``EvidenceLeased``): another machine holds the lease.
+        """
+        with self._lock:
+            self._writer = writer
+            self._read_lease(self._sync())
+            due = next_lease(self._lease, writer=writer, now=_now())
+            is_anothers = is_takeover(self._lease, writer=writer)
+        if due is not None:
+            self._submit(
+                _Ticket(files={WRITER_PATH: lease_bytes(due)}, lease=due, confirm=confirm if is_anothers else None)
+            )
+
+    def release(self) -> None:
+        """Give the lease up, if it is held, so that another machine need not wait for its end."""
+        with self._lock:
+            lease, writer, self._writer = self._lease, self._writer, None
+        if lease is not None and writer == lease.writer and (over := released(lease, now=_now())) is not None:
+            self._submit(_Ticket(files={WRITER_PATH: lease_bytes(over)}, lease=over))
+
     def _submit(self, ticket: _Ticket) -> str:
         if not ticket.files:
             raise InvariantError("evidence", "there is nothing to record", reason="NothingToRecord")
@@ -181,6 +219,10 @@ class GitLedger:
         if not served:
             return ""
         statements = [(entry.path, entry.envelope) for ticket in served for entry in ticket.entries]
+        lease = self._due_lease(before, served)
+        if lease is not None:
+            files[WRITER_PATH] = lease_bytes(lease)
+            trees |= self._trees.load(self._git, before, [WRITER_PATH])
         log = self._log
         if statements:
             log = log or read_log(partial(self._contents, before), origin=self._origin)
@@ -191,6 +233,8 @@ class GitLedger:
         tree, edited = write_tree(new, trees=trees, files=files)
         commit = new.add("commit", key.sign_commit(_commit_bytes(tree, parent=before, tickets=served)))
         self._packs.add(new.to_pack())  # 3
+        for confirm in (ticket.confirm for ticket in served if ticket.confirm):
+            confirm(commit)
         if not self._ref.move(old=before, new=commit):
             self._read_tip()  # Says more about who moved it, if there is more to say.
             raise self._moved()
@@ -198,18 +242,36 @@ class GitLedger:
         self._tip = commit
         self._is_synced = True
         self._log = log
+        self._lease = next((ticket.lease for ticket in reversed(served) if ticket.lease), lease or self._lease)
         self._heads |= {head.node: head for ticket in served for entry in ticket.entries for head in entry.heads}
         return commit
 
     def _contents(self, tip: str | None, paths: Sequence[str]) -> dict[str, bytes]:
         return self._trees.contents(self._git, tip, paths)
 
+    def _due_lease(self, tip: str | None, tickets: Sequence[_Ticket]) -> Lease | None:
+        """Return the lease that is written along with ``tickets``; raise if it is another machine's now."""
+        if self._writer is None or any(ticket.lease for ticket in tickets):
+            return None
+        lease = self._read_lease(tip)
+        if lease is None:
+            return None  # Nobody has asked for it yet.
+        if lease.writer != self._writer:
+            raise leased(lease)
+        return renewed(lease, now=_now())
+
+    def _read_lease(self, tip: str | None) -> Lease | None:
+        if self._lease is None:
+            content = self._contents(tip, (WRITER_PATH,)).get(WRITER_PATH)
+            self._lease = parse_lease(content) if content is not None else None
+        return self._lease
+
     def _sync(self) -> str | None:
         """Return the tip, after checking it and reading its heads if it is not the one that was left."""
         tip = self._read_tip()
         if tip != self._tip or not self._is_synced:
             self._heads = self._read_heads(tip) if tip else {}
-            self._tip, self._is_synced, self._log = tip, True, None
+            self._tip, self._is_synced, self._log, self._lease = tip, True, None, None
         return tip
 
     def _check_tip(self) -> str | None:
@@ -277,6 +339,10 @@ class GitLedger:
         return TrustError(f"branch {self._branch}", f"{path} cannot be read", reason="EvidenceBroken", hint=hint)
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 def _is_blob_in(path: str, *, trees: Mapping[str, Tree]) -> bool:
     folder, _, name = path.rpartition("/")
     return path.startswith("blobs/") and name.encode() in trees.get(folder, {})
@@ -307,7 +373,8 @@ def _commit_bytes(tree: str, *, parent: str | None, tickets: Sequence[_Ticket]) 
     lines = [f"{head.node}: {head.phase} #{head.sequence}" for head in heads[:_MESSAGE_LINES]]
     lines += [f"and {len(heads) - _MESSAGE_LINES} more"] if len(heads) > _MESSAGE_LINES else []
     lines += [f"trust {commit}" for commit in trusted]
-    what = "trust" if trusted else "observation"
+    is_lease = any(ticket.lease for ticket in tickets)
+    what = "trust" if trusted else "lease" if is_lease else "observation"
     subject = f"evidence: {len(heads) or len(entries)} records" if entries else f"evidence: {what}"
     now = int(time.time())
     headers = [f"tree {tree}", *([f"parent {parent}"] if parent else [])]

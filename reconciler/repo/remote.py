@@ -152,6 +152,10 @@ class Remote:
         spec = f"{check_id(commit)}:{branch_ref(branch)}"
         self._call("push", "--quiet", "--no-verify", self._access.url, spec)
 
+    def keep(self, commit: str, *, ref: str) -> None:
+        """Let the remote's new ``ref``, a full name that is no branch, name ``commit``. Errors as ``push``."""
+        self._call("push", "--quiet", "--no-verify", self._access.url, f"{check_id(commit)}:{ref}")
+
     def _approvals(self) -> dict[str, str]:
         output = self.git.run("for-each-ref", "--format=%(objectname) %(refname)", APPROVALS).decode("utf-8", "replace")
         return {name: commit for commit, _, name in (line.partition(" ") for line in output.splitlines())}

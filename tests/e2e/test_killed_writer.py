@@ -88,15 +88,20 @@ def scene(tmp_path: Path) -> Scene:
 def test_no_record_is_lost_or_doubled_however_often_the_writer_is_killed(scene: Scene) -> None:
     chance = random.Random(SEED)  # noqa: S311  # instants, no secrets
     for kill in range(KILLS):
+        ready, told = os.pipe()
         child = os.fork()
         if child == 0:
-            _write_on(scene, pause_s=chance.random() * 0.03)
+            _write_on(scene, pause_s=chance.random() * 0.03, told=told)
         os.setpgid(child, child)
+        if kill % 4:  # Now and then it dies while it starts.
+            os.read(ready, 1)
         time.sleep(chance.random() * LONGEST_LIFE_S)
         # Every other time its git processes die with it; otherwise they end by themselves, and later than it.
         with suppress(ProcessLookupError):
             (os.killpg if kill % 2 else os.kill)(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
+        os.close(ready)
+        os.close(told)
         assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, f"seed {SEED}: the writer ended by itself"
     git = scene.place.git
     (scene.hub / "hooks/pre-receive").unlink()
@@ -114,15 +119,18 @@ def test_no_record_is_lost_or_doubled_however_often_the_writer_is_killed(scene: 
     print(f"{KILLS} kills, {len(scene.done())} acknowledged, {len(scene.batches)} batches, seed {SEED}")  # noqa: T201
 
 
-def _write_on(scene: Scene, *, pause_s: float) -> None:
+def _write_on(scene: Scene, *, pause_s: float, told: int) -> None:
     """Be the writer until this process is killed; end with 1 if anything else happens."""
     try:
-        os.setpgid(0, 0)
+        with suppress(OSError):
+            os.setpgid(0, 0)
         courier = scene.courier()
         courier.start()
         Housekeeper(Upkeep(scene.place.git, packs=12), report=lambda _: None, interval_s=0.1).start()
         ledger = scene.place.ledger
-        with scene.acknowledged.open("a", buffering=1) as told:
+        ledger.heads()
+        os.write(told, b"!")
+        with scene.acknowledged.open("a", buffering=1) as acknowledged:
             while True:
                 with suppress(TransientError):  # A git that outlived its master may hold the lock, or move the branch.
                     heads = ledger.heads()
@@ -131,7 +139,7 @@ def _write_on(scene: Scene, *, pause_s: float) -> None:
                         ledger.set_observation(os.urandom(20))
                     else:
                         ledger.append(scene.batches[index])
-                        told.write(f"{index}\n")
+                        acknowledged.write(f"{index}\n")
                 time.sleep(pause_s)
     except BaseException as error:
         scene.acknowledged.with_name("last-words").write_text(repr(error))

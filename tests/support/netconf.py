@@ -1,9 +1,9 @@
 """A real NETCONF server on loopback: Debian's netconfd behind a private sshd, as the current user.
 
-It has ports swp1 and swp2 in the OpenConfig model, parked. What it is told is kept as configuration and applied to
-nothing; candidate, validate, lock and confirmed commit with its roll-back are netconfd's own. Between sshd and netconfd
-stands ``netconf_relay``, by which messages are falsified. Not modelled: a VLAN table, and state apart from
-configuration.
+It has ports swp1 and swp2, parked, in the OpenConfig model or in that of NX-OS; of both it has a stand-in (``yang``).
+What it is told is kept as configuration and applied to nothing; candidate, validation, lock and confirmed commit with
+its roll-back are netconfd's own. Between sshd and netconfd stands ``netconf_relay``, by which messages are falsified.
+Not modelled: a VLAN table, and state apart from configuration.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +32,66 @@ _SYSTEM_MODULES = "/usr/share/yuma/modules"
 _LOCKED_UP = Path("/run/sshd")
 """An empty folder in which root's sshd locks its children up; it insists."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class Speech:
+    """How one model is written and read here, apart from how the adapter does it.
+
+    ``port`` has a port's entry, with ``{name}``, ``{on}`` and ``{vlans}``; what is below ``vlans`` are its VLANs.
+    """
+
+    module: str
+    before: str
+    after: str
+    port: str
+    on: tuple[str, str]
+    access: str
+    trunk: str
+    entry: str
+    name: str
+    is_on: str
+    description: str
+    vlans: str
+    plain: tuple[dict[str, str], str]
+
+
 _IF = "{http://openconfig.net/yang/interfaces}"
-_VLANS_PATH = (
-    "{http://openconfig.net/yang/interfaces/ethernet}ethernet/{http://openconfig.net/yang/vlan}switched-vlan/"
-    "{http://openconfig.net/yang/vlan}config/*"
+_NX = "{http://cisco.com/ns/yang/cisco-nx-os-device}"
+_REPLACE = 'xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0" nc:operation="replace"'
+OPENCONFIG = Speech(
+    module="openconfig-vlan",
+    before=f'<interfaces xmlns="{_IF[1:-1]}">',
+    after="</interfaces>",
+    port="<interface><name>{name}</name><config><name>{name}</name><enabled>{on}</enabled></config>"
+    '<ethernet xmlns="http://openconfig.net/yang/interfaces/ethernet">'
+    '<switched-vlan xmlns="http://openconfig.net/yang/vlan">'
+    f"<config {_REPLACE}>{{vlans}}</config></switched-vlan></ethernet></interface>",
+    on=("true", "false"),
+    access="<interface-mode>ACCESS</interface-mode><access-vlan>999</access-vlan>",
+    trunk="<interface-mode>TRUNK</interface-mode><native-vlan>999</native-vlan>",
+    entry=f"{_IF}interface",
+    name=f"{_IF}name",
+    is_on=f"{_IF}config/{_IF}enabled",
+    description=f"{_IF}config/{_IF}description",
+    vlans="{http://openconfig.net/yang/interfaces/ethernet}ethernet/{http://openconfig.net/yang/vlan}switched-vlan/"
+    "{http://openconfig.net/yang/vlan}config/*",
+    plain=({"interface-mode": "ACCESS"}, "access-vlan"),
 )
-_PORT = """<interface><name>{name}</name><config><name>{name}</name><enabled>false</enabled></config>
-<ethernet xmlns="http://openconfig.net/yang/interfaces/ethernet"><switched-vlan xmlns="http://openconfig.net/yang/vlan">
-<config><interface-mode>ACCESS</interface-mode><access-vlan>999</access-vlan></config></switched-vlan></ethernet>
-</interface>"""
-_STARTUP = (
-    '<?xml version="1.0" encoding="UTF-8"?>\n<nc:config xmlns:nc="urn:ietf:params:xml:ns:netconf:base:1.0">'
-    '<interfaces xmlns="http://openconfig.net/yang/interfaces">'
-    + "".join(_PORT.format(name=name) for name in ("swp1", "swp2"))
-    + "</interfaces></nc:config>\n"
+NXOS = Speech(
+    module="Cisco-NX-OS-device",
+    before=f'<System xmlns="{_NX[1:-1]}"><intf-items><phys-items>',
+    after="</phys-items></intf-items></System>",
+    port="<PhysIf-list><id>{name}</id><adminSt>{on}</adminSt><layer>Layer2</layer><trunkVlans>1-4094</trunkVlans>"
+    "<nativeVlan>vlan-1</nativeVlan>{vlans}</PhysIf-list>",
+    on=("up", "down"),
+    access="<mode>access</mode><accessVlan>vlan-999</accessVlan>",
+    trunk="<mode>trunk</mode>",
+    entry=f"{_NX}PhysIf-list",
+    name=f"{_NX}id",
+    is_on=f"{_NX}adminSt",
+    description=f"{_NX}descr",
+    vlans="*",
+    plain=({"mode": "access", "layer": "Layer2"}, "accessVlan"),
 )
 
 
@@ -58,9 +105,10 @@ def missing_netconf() -> list[str]:
 class RealNetconf(Peer):
     """One NETCONF server. ``running`` is what a second, honest session reads."""
 
-    def __init__(self) -> None:
-        """Start it."""
+    def __init__(self, speech: Speech = OPENCONFIG) -> None:
+        """Start it, with the model that it is to speak."""
         super().__init__()
+        self.speech = speech
         with contextlib.ExitStack() as undo:
             undo.push(self)
             with socket.socket() as probe:
@@ -68,7 +116,7 @@ class RealNetconf(Peer):
                 self.port: int = probe.getsockname()[1]
             for name in ("host", "user"):
                 self.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "INSECURE-test", "-f", name)
-            self.startup.write_text(_STARTUP)
+            self.startup.write_text(self._startup())
             self.start_netconfd()
             self._start_sshd()
             undo.pop_all()
@@ -112,7 +160,7 @@ class RealNetconf(Peer):
         sock = self.folder / "ncx.sock"
         sock.unlink(missing_ok=True)
         self.netconfd = self.start(
-            "netconfd", "--module=openconfig-vlan", "--target=candidate", f"--port={self.port}",
+            "netconfd", f"--module={self.speech.module}", "--target=candidate", f"--port={self.port}",
             f"--superuser={self.user}", "--access-control=off", f"--ncxserver-sockname={sock}", "--log-level=error",
             f"--startup={self.startup}",
         )  # fmt: skip
@@ -136,22 +184,31 @@ class RealNetconf(Peer):
 
     # The truth, and changes past the adapter, over a session of its own.
 
-    def told(self, port: str) -> dict[str, str]:
-        """Return what running says of a port's VLANs, by the leaves' names; a leaf that is there twice is told once."""
-        entry = self._entry(port)
-        return {child.tag.rpartition("}")[2]: child.text.strip() for child in entry.iterfind(_VLANS_PATH)}
+    def vlan(self, port: str) -> int | None:
+        """Return the VLAN that a port is a plain access port of, as running has it; None if it is none."""
+        said = {
+            child.tag.rpartition("}")[2]: child.text.strip() for child in self._entry(port).iterfind(self.speech.vlans)
+        }
+        demanded, access = self.speech.plain
+        is_plain = all(said.get(name) == text for name, text in demanded.items())
+        is_strict = self.speech is NXOS or set(said) == {*demanded, access}
+        return int(said[access].removeprefix("vlan-")) if is_plain and is_strict else None
 
     def is_off(self, port: str) -> bool:
         """Return whether running has a port switched off."""
-        return bool(self._entry(port).findtext(f"{_IF}config/{_IF}enabled", default="").strip() == "false")
+        return self._said(port, self.speech.is_on) == self.speech.on[1]
 
     def description(self, port: str) -> str:
         """Return a port's description."""
-        return str(self._entry(port).findtext(f"{_IF}config/{_IF}description", default="").strip())
+        return self._said(port, self.speech.description)
 
     def park(self, port: str, *, is_on: bool = False) -> None:
         """Park a port, properly or, ``is_on``, not so."""
-        self.edit(_PORT.format(name=port).replace(">false<", f">{str(is_on).lower()}<"))
+        self._edit(self._port(port, on=self.speech.on[not is_on], vlans=self.speech.access))
+
+    def make_trunk(self, port: str) -> None:
+        """Make a port a trunk."""
+        self._edit(self._port(port, on=self.speech.on[0], vlans=self.speech.trunk))
 
     def end_sessions(self) -> None:
         """End every session, as a switch does that has had enough."""
@@ -159,25 +216,29 @@ class RealNetconf(Peer):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def make_trunk(self, port: str) -> None:
-        """Make a port a trunk of everything that has a native VLAN."""
-        trunk = "<interface-mode>TRUNK</interface-mode><native-vlan>999</native-vlan>"
-        self.edit(_PORT.format(name=port).replace("<interface-mode>ACCESS</interface-mode>", trunk)
-                  .replace("<access-vlan>999</access-vlan>", ""))  # fmt: skip
+    def _port(self, name: str, *, on: str, vlans: str) -> str:
+        return self.speech.port.format(name=name, on=on, vlans=vlans)
 
-    def edit(self, port: str) -> None:
-        """Merge an interface's entry into running; its VLANs are replaced."""
+    def _startup(self) -> str:
+        parked = [self._port(name, on=self.speech.on[1], vlans=self.speech.access) for name in ("swp1", "swp2")]
+        text = f"{self.speech.before}{''.join(parked)}{self.speech.after}".replace(_REPLACE, "")
         base = "urn:ietf:params:xml:ns:netconf:base:1.0"
-        replaced = port.replace('vlan">\n<config>', f'vlan">\n<config xmlns:nc="{base}" nc:operation="replace">')
-        top = f'<interfaces xmlns="{_IF[1:-1]}">{replaced}</interfaces>'
+        return f'<?xml version="1.0" encoding="UTF-8"?>\n<nc:config xmlns:nc="{base}">{text}</nc:config>\n'
+
+    def _edit(self, port: str) -> None:
+        base = "urn:ietf:params:xml:ns:netconf:base:1.0"
+        text = f'<config xmlns="{base}">{self.speech.before}{port}{self.speech.after}</config>'
         with self.session() as session:
-            session.edit_config(f'<config xmlns="{base}">{top}</config>', target="candidate")
+            session.edit_config(text, target="candidate")
             session.commit()
+
+    def _said(self, port: str, path: str) -> str:
+        return str(self._entry(port).findtext(path, default="").strip())
 
     def _entry(self, port: str) -> Any:  # noqa: ANN401  # lxml has no types
         with self.session() as session:
             data = session.get_config("running").data_ele
-        (entry,) = (e for e in data.iter(f"{_IF}interface") if e.findtext(f"{_IF}name").strip() == port)
+        (entry,) = (e for e in data.iter(self.speech.entry) if e.findtext(self.speech.name).strip() == port)
         return entry
 
     @contextlib.contextmanager

@@ -22,10 +22,8 @@ _DEAF = threading.Event()
 _NEWER = re.compile(
     rb"<(?:[A-Za-z0-9]+:)?capability>\s*urn:ietf:params:netconf:base:1\.1\s*</(?:[A-Za-z0-9]+:)?capability>"
 )
-_SWP2 = re.compile(
-    rb"<([A-Za-z0-9]+:)?interface>(?:(?!</(?:[A-Za-z0-9]+:)?interface>).)*>swp2<.*?</(?:[A-Za-z0-9]+:)?interface>",
-    re.DOTALL,
-)
+_ENTRY = rb"(?:[A-Za-z0-9]+:)?(?:interface|PhysIf-list)>"
+_SWP2 = re.compile(rb"<" + _ENTRY + rb"(?:(?!</" + _ENTRY + rb").)*>swp2<.*?</" + _ENTRY, re.DOTALL)
 _ID = re.compile(rb'message-id="([^"]+)"')
 
 

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from reconciler.drivers.netconf_model import MODELS
 from reconciler.drivers.openvswitch import OpenVswitch
 from reconciler.model.observed import PortMode, PortState
 from reconciler.ports.isolation import Switch
 from tests.support.benches import DEADLINE_S, Failing, failing
 from tests.support.devices import RealSwitch, hung, wait_until
-from tests.support.netconf import RealNetconf
+from tests.support.netconf import NXOS, OPENCONFIG, RealNetconf, Speech
 from tests.support.world_line import FOREVER, Fault, FaultKind, Line
 from tests.support.world_switch import SimulatedSwitch, access
 
@@ -101,20 +102,34 @@ def openvswitch() -> Iterator[SwitchBench]:
             )
 
 
+def netconf() -> AbstractContextManager[SwitchBench]:
+    """Give a real NETCONF server that speaks OpenConfig."""
+    return _netconf("openconfig", speech=OPENCONFIG)
+
+
+def netconf_nxos() -> AbstractContextManager[SwitchBench]:
+    """Give a real NETCONF server that speaks the model of NX-OS."""
+    return _netconf("nxos", speech=NXOS)
+
+
 @contextmanager
-def netconf() -> Iterator[SwitchBench]:
-    """Give a real NETCONF server."""
+def _netconf(model: str, *, speech: Speech) -> Iterator[SwitchBench]:
     from reconciler.drivers.netconf import Netconf, SshLogin
 
-    with RealNetconf() as real:
-        login = SshLogin(user=real.user, key=real.user_key, host_key=real.host_key)
-        switch = Netconf("tor", address=real.address, login=login, parking=PARKING, deadline_s=NETCONF_DEADLINE_S)
+    with RealNetconf(speech) as real:
+        switch = Netconf(
+            "tor",
+            address=real.address,
+            login=SshLogin(user=real.user, key=real.user_key, host_key=real.host_key),
+            parking=PARKING,
+            model=MODELS[model],
+            deadline_s=NETCONF_DEADLINE_S,
+        )
 
         def truth(port: str) -> PortState:
-            said = real.told(port)
-            is_plain = set(said) == {"interface-mode", "access-vlan"} and said["interface-mode"] == "ACCESS"
-            is_off = real.is_off(port) == (said.get("access-vlan") == str(PARKING))
-            return access(int(said["access-vlan"])) if is_plain and is_off else PortState(mode=PortMode.OTHER)
+            vlan = real.vlan(port)
+            is_so = vlan is not None and real.is_off(port) == (vlan == PARKING)
+            return access(vlan) if vlan is not None and is_so else PortState(mode=PortMode.OTHER)
 
         @contextmanager
         def rebooting() -> Iterator[None]:

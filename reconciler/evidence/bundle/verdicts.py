@@ -9,7 +9,7 @@ Whether they were the repository's rules is asked where its commits are (``autho
 
 from __future__ import annotations
 
-from reconciler.attest.appraise import appraise
+from reconciler.attest.appraiser import Appraiser
 from reconciler.attest.expectation import Attempt, Rules
 from reconciler.attest.verdict import Accepted, Rejected
 from reconciler.errors.taxonomy import TrustError
@@ -37,6 +37,7 @@ class Judge:
         self._blobs = blobs
         self._reader = RawReader(blobs, kept=_KEPT)
         self._rules: dict[str, Rules] = {}
+        self._appraiser = Appraiser()
 
     def check(self, shown: Shown, *, before: Head, is_clock_known: bool) -> None:
         """Raise TrustError unless the recorded verdict is what comes of its evidence.
@@ -62,7 +63,7 @@ class Judge:
             must_be_same_boot=appraisal.must_be_same_boot,
             judged_at=evidence.received_at,
         )
-        verdict = appraise(evidence, expectation=rules.hold(attempt))
+        verdict = self._appraiser.appraise(evidence, expectation=rules.hold(attempt))
         told = describe(verdict)
         if (appraisal.verdict_digest, appraisal.verdict or told) != (digest(canonical(told)), told):  # 1
             raise TrustError(

@@ -88,7 +88,7 @@ def test_vlan_that_does_not_exist_never_reaches_the_switch(real: RealNetconf, sw
     for vlan in (0, 4095, 5000):
         with pytest.raises(InvariantError):
             send(switch, "swp1", vlan=vlan)
-    assert real.told("swp1")["access-vlan"] == str(PARKING)
+    assert real.vlan("swp1") == PARKING
 
 
 def test_parked_port_is_off_and_one_that_was_switched_on_again_does_not_count_as_parked(
@@ -118,7 +118,7 @@ def test_no_lock_is_left_after_a_write_or_a_refusal(real: RealNetconf, switch: N
     with real.fault("refuse"), pytest.raises(DeviceError):
         send(switch, "swp1", vlan=102)
     with real.session() as other, other.locked("candidate"):
-        assert real.told("swp1")["access-vlan"] == "101"
+        assert real.vlan("swp1") == 101
 
 
 def test_admission_whose_confirmation_does_not_come_is_undone_by_the_switch_itself(
@@ -126,7 +126,7 @@ def test_admission_whose_confirmation_does_not_come_is_undone_by_the_switch_itse
 ) -> None:
     with contextlib.closing(_switch(real, login)) as adapter, real.fault("deaf"), pytest.raises(TransientError):
         send(adapter, "swp1", vlan=101)  # Committed on probation; then the switch is heard no more.
-    wait_until(lambda: real.told("swp1")["access-vlan"] == str(PARKING), what="it stays on probation")
+    wait_until(lambda: real.vlan("swp1") == PARKING, what="it stays on probation")
     assert real.is_off("swp1")
 
 
@@ -135,9 +135,9 @@ def test_parking_is_never_undone_even_if_nothing_is_heard_after_its_commit(real:
         send(adapter, "swp1", vlan=200)
         with real.fault("deaf"), pytest.raises(TransientError):
             adapter.apply({"swp1": AccessPort(vlan=PARKING), "swp2": AccessPort(vlan=101)})
-    assert real.told("swp1")["access-vlan"] == str(PARKING)
+    assert real.vlan("swp1") == PARKING
     assert real.is_off("swp1")
-    assert real.told("swp2")["access-vlan"] == str(PARKING), "and what came after it was not begun"
+    assert real.vlan("swp2") == PARKING, "and what came after it was not begun"
 
 
 def test_sshd_that_hangs_is_given_up_at_the_deadline(real: RealNetconf, login: SshLogin) -> None:

@@ -8,7 +8,17 @@ pytest.importorskip("lxml")
 
 from lxml import etree  # after the check that it is there
 
-from reconciler.drivers.netconf_model import BASE, OPENCONFIG, describe, edit, port_states, selection
+from reconciler.drivers.netconf_model import (
+    BASE,
+    MODELS,
+    NXOS,
+    OPENCONFIG,
+    VlanModel,
+    describe,
+    edit,
+    port_states,
+    selection,
+)
 from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState
 from reconciler.ports.isolation import AccessPort
 from tests.support.world_switch import access
@@ -84,14 +94,15 @@ def test_parked_port_counts_as_parked_only_while_it_is_off(config: str, expected
     assert _read(_port(_ACCESS.format(PARKING), config=config)) == expected
 
 
-def test_what_is_written_reads_back_as_wanted() -> None:
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_what_is_written_reads_back_as_wanted(model: VlanModel) -> None:
     wanted = {"Ethernet1/1": AccessPort(vlan=101, node="r3u07"), "xe-0/0/7": AccessPort(vlan=PARKING)}
-    config = edit(OPENCONFIG, wanted, parking=PARKING)
-    assert port_states(OPENCONFIG, config, wanted, parking=PARKING) == {
+    config = edit(model, wanted, parking=PARKING)
+    assert port_states(model, config, wanted, parking=PARKING) == {
         "Ethernet1/1": access(101),
         "xe-0/0/7": access(PARKING),
     }
-    shown = [found.text for found in config.iter("{http://openconfig.net/yang/interfaces}description")]
+    shown = [found.text for found in config.iter(model.description[-1])]
     assert shown == ["ringfence: r3u07", "ringfence: no node"]
 
 
@@ -108,3 +119,31 @@ def test_name_of_a_port_is_text_whatever_is_in_it() -> None:
 
 def test_description_says_whose_a_port_is() -> None:
     assert [describe("n1"), describe("")] == ["ringfence: n1", "ringfence: no node"]
+
+
+_NXOS = """<System xmlns="http://cisco.com/ns/yang/cisco-nx-os-device"><intf-items><phys-items><PhysIf-list><id>eth1/1</id>
+<trunkVlans>1-4094</trunkVlans>{}</PhysIf-list></phys-items></intf-items></System>"""
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("<layer>Layer2</layer><mode>access</mode><accessVlan>vlan-101</accessVlan>", access(101)),
+        ("<layer>Layer2</layer><mode>access</mode><accessVlan>101</accessVlan>", OTHER),
+        ("<layer>Layer2</layer><mode>access</mode><accessVlan>vlan-0101x</accessVlan>", OTHER),
+        ("<layer>Layer2</layer><mode>access</mode><accessVlan>unknown</accessVlan>", OTHER),
+        ("<layer>Layer2</layer><mode>trunk</mode><accessVlan>vlan-101</accessVlan>", OTHER),
+        ("<layer>Layer2</layer><mode>dot1q-tunnel</mode><accessVlan>vlan-101</accessVlan>", OTHER),
+        ("<layer>Layer3</layer><mode>access</mode><accessVlan>vlan-101</accessVlan>", OTHER),
+        ("<mode>access</mode><accessVlan>vlan-101</accessVlan>", OTHER),
+        ("<layer>Layer2</layer><accessVlan>vlan-101</accessVlan>", OTHER),
+        ("<adminSt>up</adminSt><layer>Layer2</layer><mode>access</mode><accessVlan>vlan-999</accessVlan>", OTHER),
+        (
+            "<adminSt>down</adminSt><layer>Layer2</layer><mode>access</mode><accessVlan>vlan-999</accessVlan>",
+            access(999),
+        ),
+    ],
+)
+def test_port_of_nxos_is_access_only_if_mode_layer_and_vlan_say_so(said: str, expected: PortState) -> None:
+    data = etree.fromstring(_NXOS.format(said))
+    assert port_states(NXOS, data, ["eth1/1"], parking=PARKING) == {"eth1/1": expected}
