@@ -85,7 +85,6 @@ class Answer:
         from reconciler.cli.audit_page.page import page
 
         audited, history = self._audited, self._history
-        named = {one.commit for own in history.stays.values() for stay in own for one in stay.commits}
         keys = {**audited.archive.keys(audited.trusted), **audited.findings.keys}
         head = audit_facts.read_tree_head(git, audited.evidence, keys=keys)
         cover = Cover(
@@ -107,7 +106,7 @@ class Answer:
             witnesses=audit_facts.read_witness_heads(
                 git, audited.evidence, origin=head.origin if head else "", keys=keys, sight=self._sight
             ),
-            commits=audit_facts.read_commit_facts(git, sorted(named)),
+            commits=audit_facts.read_commit_facts(git, [one.commit for one in history.commits]),
         )
         return page(cover, history, self._question, look=self._look, journal=self._journal)
 

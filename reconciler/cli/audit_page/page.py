@@ -41,7 +41,7 @@ def page(
 
     ``look`` gives what an appraisal rests on, ``journal`` are the entries that the question is about.
     """
-    sources = Sources(look)
+    sources = Sources(look, commits=(one.commit for one in questions.commits(history)))
     stays = questions.stays(history, scope=question.scope)
     span = _span(stays, history, question)
     memberships = questions.memberships(stays)

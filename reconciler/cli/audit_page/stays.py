@@ -105,7 +105,7 @@ def _stay(stay: Stay, sources: Sources, *, is_told_later: bool) -> Html:
     return tag(
         "article",
         tag("h4", f"Stay {stay.number}. {standing_text(stay)}, from {time_text(stay.since)} {until}"),
-        facts(_facts(stay)),
+        facts(_facts(stay, sources)),
         _proofs(stay, sources),
         NOTHING if is_told_later else _speaks_against(stay, sources),
         class_=f"stay {stay.standing.value}",
@@ -113,7 +113,7 @@ def _stay(stay: Stay, sources: Sources, *, is_told_later: bool) -> Html:
     )
 
 
-def _facts(stay: Stay) -> Iterator[tuple[str, Content]]:
+def _facts(stay: Stay, sources: Sources) -> Iterator[tuple[str, Content]]:
     yield "Began", f"{EVENTS[stay.began_by]} (record {stay.sequence})"
     if stay.ended_by is not None:
         yield "Ended", f"{EVENTS[stay.ended_by]} (record {stay.last_sequence + 1})"
@@ -125,7 +125,7 @@ def _facts(stay: Stay) -> Iterator[tuple[str, Content]]:
     for number, one in enumerate(stay.commits):
         since = f" since {time_text(one.since)}" if number else ""
         label = "Desired state" if number == 0 else ""
-        yield label, tag("span", link(anchor("commit", one.commit), code(one.commit)), since)
+        yield label, tag("span", sources.commit(one.commit), since)
     if stay.doubts is not None:
         yield "Evidence rejected", f"{time_text(arrival(stay.doubts))} (record {stay.doubts.sequence})"
     yield "Causes", listing([cause.partition(" (expected ")[0] for cause in stay.causes])
