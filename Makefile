@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test check lint types imports unit e2e conformance fuzz bench-verify bench-repo bench-audit schemas format clean
+.PHONY: help setup demo test check lint types imports unit e2e conformance fuzz bench-verify bench-repo bench-switch bench-evidence bench-audit kill-evidence schemas format clean
 
 help: ## Print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -49,6 +49,15 @@ bench-verify: setup ## How fast the verifier is, beside `openssl speed` on the s
 
 bench-repo: setup ## How fast state repositories are read: 1,000 to 100,000 nodes (SIZES=1000,10000,100000, STRICT=1 fails below a bar)
 	@$(BIN)/python -m benchmarks.repo $(if $(SIZES),--sizes $(SIZES)) $(if $(STRICT),--strict)
+
+bench-switch: setup ## How long moving ports takes on Open vSwitch, beside a bare ovsdbapp transaction (STRICT=1 fails below a bar)
+	@$(BIN)/python -m benchmarks.switch $(if $(STRICT),--strict)
+
+bench-evidence: setup ## How fast evidence is written and how it grows (DAY=1 for the whole day, STRICT=1 fails below a bar)
+	@$(BIN)/python -m benchmarks.evidence $(if $(DAY),--day) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(STRICT),--strict)
+
+kill-evidence: setup ## Kill the writer of evidence at random instants, with a remote that fails at random (KILLS=200, SEED=…)
+	@KILLS="$(or $(KILLS),200)" $(BIN)/python -m pytest -q -s tests/e2e/test_killed_writer.py
 
 bench-audit: setup ## How fast evidence is audited, and how much memory that takes (SIZES=1000,10000, STRICT=1 fails below a bar)
 	@$(BIN)/python -m benchmarks.audit $(if $(SIZES),--sizes $(SIZES)) $(if $(STRICT),--strict)

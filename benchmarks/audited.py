@@ -20,7 +20,7 @@ from reconciler.attest.appraiser import Appraiser
 from reconciler.attest.expectation import Attempt, Rules, rules_for
 from reconciler.attest.verdict import Accepted
 from reconciler.evidence.author import Author, News
-from reconciler.evidence.canonical import digest, quick
+from reconciler.evidence.canonical import canonical, digest
 from reconciler.evidence.raw import enrolment_of, pack
 from reconciler.evidence.report import describe
 from reconciler.evidence.rules import PackedRules, pack_rules
@@ -192,7 +192,7 @@ class Writer:
         packed = pack(evidence)
         appraisal = Appraisal(
             verdict=None if is_leaf else told,
-            verdict_digest=digest(quick(told)),
+            verdict_digest=digest(canonical(told)),
             evidence=packed.submitted,
             rules=member.packed.digest,
             policy="measured-boot",

@@ -33,9 +33,9 @@ _EXITS = """\
 |---|---|
 | 0 | done, or nothing to do |
 | 1 | `reconcile` converged as far as it can be, and a problem is left; `lab probe` or `policy check` failed; \
-an error of `plan --detailed-exitcode` |
+`verify` found a bundle whole that nobody vouches for; an error of `plan --detailed-exitcode` |
 | 2 | an `InputError`, or a command line that is not understood; `plan --detailed-exitcode`: there is something to do |
-| 3 | a `TrustError`; `audit` found a flaw; a check of `inspect` failed |
+| 3 | a `TrustError`; `audit` or `verify` found a flaw; a check of `inspect` failed |
 | 4 | a `DeviceError` |
 | 5 | a `TransientError`; `reconcile` ran out of time |
 | 70 | an `InvariantError` |

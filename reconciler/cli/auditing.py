@@ -1,12 +1,12 @@
 """The audit of a clone, as commands run it: one function, ``run_audit``, and what came of it, ``Audited``.
 
-    audited = run_audit(git, sight=None, progress=None, take=None, heads=(), journal=None, more=())
+    audited = run_audit(git, sight=None, progress=None, take=None, heads=(), more=())
 
 ``git`` is the clone, ``sight`` the desired state in force. Without it, that is found out, and without the evidence
 branch's help if nothing can be trusted by that (which is a flaw, then). ``progress`` is told how far it is, ``take`` is
 given every record whose signature and place hold, in the order of the log, as the audit goes past it. ``heads`` are
-tree heads that somebody kept from before: the log must lead on from each. ``journal`` looks at the journal's entries,
-``more`` are other checks of the branch (of witnesses, say), each a function that gives flaws.
+tree heads that somebody kept from before: the log must lead on from each. ``more`` are other checks of the branch, each
+a function that gives flaws; witnesses and the clone's own memory of an earlier audit are always asked.
 
 ``audited.findings`` has ``flaws`` (path, code, message, severity), ``heads`` by node, ``records``, ``verdicts`` and
 other figures in ``checked``, and the log's ``origin``, ``size`` and ``root``; ``audited.history`` says who signed which
@@ -18,19 +18,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Self
 
 from reconciler.cli.archive import evidence_tip, open_archive
 from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.errors.taxonomy import InputError, TrustError
-from reconciler.evidence.audit import Archive, Findings, Flaw, JournalAudit, Progress, audit, read_records
+from reconciler.evidence.audit import Archive, Findings, Flaw, Progress, audit, read_records
 from reconciler.evidence.note import Checkpoint
 from reconciler.evidence.statement import Record
+from reconciler.repo import audited
 from reconciler.repo.evidence_branch import EvidenceBranch
 from reconciler.repo.evidence_history import BranchHistory, walk_history
 from reconciler.repo.git import Git
+from reconciler.repo.loglines import read_leaf_hashes
 from reconciler.repo.places import blob_path
 from reconciler.repo.signing import public_keys
+from reconciler.repo.witnessed import Watched, hear_witnesses
 
 Check = Callable[[str, Findings], Iterable[Flaw]]
 """Given the evidence commit and what was found so far, gives more flaws."""
@@ -38,8 +42,9 @@ Check = Callable[[str, Findings], Iterable[Flaw]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
-    """What was audited (``evidence`` and ``trusted`` are commits), what came of it, and how to read on."""
+    """What was audited, what came of it, and how to read on; ``evidence`` and ``trusted`` are commits."""
 
+    sight: Sight
     evidence: str
     trusted: str
     findings: Findings
@@ -67,7 +72,6 @@ def run_audit(
     progress: Progress | None = None,
     take: Callable[[Record], None] | None = None,
     heads: Sequence[Checkpoint] = (),
-    journal: JournalAudit | None = None,
     more: Sequence[Check] = (),
 ) -> Audited:
     """Audit the evidence branch that ``sight`` names.
@@ -92,7 +96,6 @@ def run_audit(
         archive=archive,
         trusted=sight.desired.commit,
         heads=heads,
-        journal=journal,
         take=take,
         progress=progress,
     )
@@ -101,11 +104,13 @@ def run_audit(
     found.checked.commits, found.checked.bytes = history.commits, branch.bytes
     for error in history.flaws if doubt is None else (doubt, *history.flaws):
         found.add(error.subject, error.reason, error.message)
-    for check in more:
-        for flaw in check(tip, found):
-            found.add(flaw.path, flaw.code, flaw.message)
+    for flaw in chain(_kept(git, sight, tip, found), *(check(tip, found) for check in more)):
+        found.add(flaw.path, flaw.code, flaw.message)
     found.sort()
+    if not found.flaws:
+        audited.remember(git, branch=spec.branch, tip=tip)
     return Audited(
+        sight=sight,
         evidence=tip,
         trusted=sight.desired.commit,
         findings=found,
@@ -113,6 +118,20 @@ def run_audit(
         archive=archive,
         branch=branch,
     )
+
+
+def _kept(git: Git, sight: Sight, tip: str, found: Findings) -> Iterator[Flaw]:
+    """Yield what witnesses, and this clone's own memory of an earlier audit, say against the branch."""
+    spec = sight.desired.repository.spec.evidence
+    yield from audited.check(git, branch=spec.branch, tip=tip)
+    if not spec.witnesses.known:
+        return
+    try:
+        hashes = list(read_leaf_hashes(git, tip))
+    except TrustError:
+        return  # The audit of the log tells of it; nothing can be compared with it.
+    watched = Watched(origin=found.origin, tip=tip, leaf_hashes=hashes, keys=found.keys)
+    yield from hear_witnesses(git, watched, spec=spec.witnesses, signers=sight.signers).flaws
 
 
 def _find_sight(git: Git) -> tuple[Sight, TrustError | None]:

@@ -25,8 +25,10 @@ app = typer.Typer(
 def _assemble() -> None:
     from reconciler.cli import (
         adopt,
+        bundle,
         codeowners,
         evidence,
+        evidence_commands,
         forge,
         holding,
         hook,
@@ -40,6 +42,7 @@ def _assemble() -> None:
         repository,
         trust,
         webhook,
+        witness,
     )
 
     groups = {
@@ -50,10 +53,24 @@ def _assemble() -> None:
         "node": node,
         "hook": hook,
         "forge": forge,
+        "evidence": evidence_commands,
     }
     for name, group in groups.items():
         app.add_typer(group.app, name=name)
-    for module in (repository, planning, operate, evidence, trust, holding, adopt, webhook, codeowners):
+    modules = (
+        repository,
+        planning,
+        operate,
+        evidence,
+        bundle,
+        trust,
+        holding,
+        adopt,
+        webhook,
+        codeowners,
+        witness,
+    )
+    for module in modules:
         for command in module.COMMANDS:
             app.command()(command)
 

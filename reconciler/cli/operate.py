@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from reconciler.cli.wiring import Workshop
     from reconciler.daemon.loop import Result, Stage, Watcher
     from reconciler.daemon.source import Sight
+    from reconciler.execute.outcome import Outcome
+    from reconciler.execute.passes import Draft
 
 Repository = Annotated[Path, typer.Option("--repo", help="The state repository.")]
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="This machine's settings (RINGFENCE_SETTINGS).")]
@@ -74,8 +76,9 @@ def reconcile(
     pin = load_pin(pinned) if pinned is not None else None
     with open_workshop(repo, settings) as workshop:
         stage = _stage(workshop, watcher)
-        held = stage if pin is None else replace(stage, permit=PinnedPasses(pin).permit)
-        result = converge(held, timeout_s=timeout)
+        if pin is not None:
+            stage = replace(stage, permit=PinnedPasses(pin, tell=workshop.journal.pinned).permit)
+        result = converge(stage, timeout_s=timeout)
     watcher.pass_begins(result.sight, result.draft)
     raise typer.Exit(_closing(result))
 
@@ -86,18 +89,26 @@ def _stage(workshop: Workshop, watcher: Watcher) -> Stage:
 
     workshop.carry(watcher.trouble)
 
+    journal = workshop.journal
+
     def refresh() -> Sight:
         sight = workshop.source.refresh()
-        workshop.source.ledger.set_trusted(sight.desired.commit)
+        workshop.source.hold()
+        journal.follow(sight)
         return sight
 
     recorder = Recorder(lambda: workshop.source.ledger)
+
+    def record(draft: Draft, outcomes: Mapping[str, Outcome]) -> None:
+        recorder.note(draft, outcomes)
+        journal.note(draft, outcomes)
+
     return Stage(
         refresh=refresh,
         engine_for=workshop.engine_for,
         wakes=workshop.desk,
         watcher=watcher,
-        record=recorder.note,
+        record=record,
     )
 
 

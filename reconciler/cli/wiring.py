@@ -5,33 +5,36 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from reconciler.cli.bmcs import BmcSet
 from reconciler.cli.remotes import courier_for
+from reconciler.cli.switches import SwitchSet
 from reconciler.daemon.followed import FollowedSource
+from reconciler.daemon.housekeeper import Housekeeper
+from reconciler.daemon.journal import GitHistory, Journal
 from reconciler.daemon.settings import Settings, load_credentials
 from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.drivers.custodian import AgeCustodian
 from reconciler.drivers.ipmi.pool import WorkerPool
-from reconciler.drivers.ipmi.power import IpmiPower
-from reconciler.drivers.openvswitch import OpenVswitch
 from reconciler.drivers.spool.boot import SpoolBootService
 from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.desk import SpoolDesk
-from reconciler.errors.taxonomy import InputError, RingfenceError
+from reconciler.errors.taxonomy import RingfenceError
 from reconciler.execute.passes import Engine
 from reconciler.execute.recall import PassMemory, PowerRecall
 from reconciler.ports.site import Site
 from reconciler.repo.cache import cache_folder, open_cache
 from reconciler.repo.git import Git
 from reconciler.repo.signing import EvidenceKey, public_keys
+from reconciler.repo.upkeep import Upkeep
+from reconciler.repo.writer import WriterLock
 
 if TYPE_CHECKING:
     from reconciler.daemon.adopt.look import Reach
-    from reconciler.model.kinds import Node, Switch
 
 WORKERS = 16
 
@@ -61,14 +64,18 @@ class Workshop:
             if self.courier
             else TrustedSource(git, key=self._key, cache=self._cache)
         )
+        self.journal = Journal(lambda: self.source.ledger, key=self._key, now=now, history=GitHistory(git, now=now))
         self.desk = SpoolDesk(self._database)
         self._boot = SpoolBootService(self._database, images=settings.images)
         self._custodian = AgeCustodian(settings.keystore, identity=settings.age_identity)
         self._pool = pool
         self._closing.callback(self._pool.close)
         self._credentials = load_credentials(settings.credentials)
-        self._switches: dict[str, tuple[Switch, OpenVswitch]] = {}
-        self._powers: dict[str, tuple[Node, IpmiPower]] = {}
+        self._bmcs = BmcSet(
+            credentials=self._credentials, file=settings.credentials, pool=self._pool, ca=settings.bmc_ca
+        )
+        self._switches = SwitchSet(credentials=self._credentials)
+        self._closing.callback(self._switches.close)
         self._lock = threading.Lock()
         self._recall = PowerRecall()
         self._memory = PassMemory()
@@ -83,25 +90,34 @@ class Workshop:
         return self
 
     def carry(self, report: Callable[[RingfenceError], None]) -> None:
-        """Fetch and push beside the passes until this is closed, if the settings name a remote."""
+        """Be the one process that writes evidence; keep the repository in order, and fetch and push beside the passes.
+
+        TransientError (``EvidenceWriterBusy``): another process of this machine does.
+        """
+        lock = WriterLock(self.source.git)
+        lock.take()
+        self._closing.callback(lock.close)
+        housekeeper = Housekeeper(Upkeep(self.source.git), report=report)
+        self._closing.callback(housekeeper.close)
+        housekeeper.start()
         if self.courier is not None:
             self.courier.report_to(report)
             self.courier.start()
 
     def __exit__(self, *_: object) -> None:
         """Close everything that was opened."""
+        with suppress(RingfenceError):  # Then the lease runs out by itself.
+            self.source.release()
         if self.courier is not None:
             self.courier.close()
-        for known in self._switches.values():
-            known[1].close()
         self._closing.close()
 
     def engine_for(self, sight: Sight) -> Engine:
         """Return the engine for the state in force; devices that have not changed keep their connection."""
         desired = sight.desired
         with self._lock:
-            switches = {name: self._switch(name, document) for name, document in desired.switches.items()}
-            powers = {name: self._power(name, document) for name, document in desired.nodes.items()}
+            switches = self._switches.of(desired)
+            powers = self._bmcs.of(desired)
         site = Site(
             switches=switches,
             powers=powers,
@@ -134,9 +150,6 @@ class Workshop:
             self._closing.callback(adapter.close)
             return adapter
 
-        def bmc(name: str, spec: Mapping[str, Any]) -> IpmiPower:
-            return self._ipmi(name, str(spec["address"]), int(spec.get("port", 623)), str(spec.get("credentials")))
-
         def on_record(nodes: Iterable[str]) -> Mapping[str, Pin]:
             wanted = set(nodes)
             if not wanted:
@@ -150,29 +163,4 @@ class Workshop:
                 found |= recorded(reader, keys=public_keys(signers), nodes=wanted)
             return {node: known for node, known in found.items() if node in wanted}
 
-        return Reach(switch=switch, bmc=bmc, on_record=on_record)
-
-    def _switch(self, name: str, document: Switch) -> OpenVswitch:
-        known = self._switches.get(name)
-        if known is not None and known[0] == document:
-            return known[1]
-        if known is not None:
-            known[1].close()
-        adapter = OpenVswitch(name, address=document.spec.address, bridge=document.spec.bridge)
-        self._switches[name] = (document, adapter)
-        return adapter
-
-    def _power(self, name: str, document: Node) -> IpmiPower:
-        known = self._powers.get(name)
-        if known is None or known[0].spec.bmc != document.spec.bmc:
-            bmc = document.spec.bmc
-            power = self._ipmi(name, bmc.address, bmc.port, bmc.credentials)
-            self._powers[name] = known = (document, power)
-        return known[1]
-
-    def _ipmi(self, name: str, address: str, port: int, credentials: str) -> IpmiPower:
-        if credentials not in self._credentials:
-            message = f"there are no credentials {credentials} on this machine"
-            hint = f"add them to {self._settings.credentials}"
-            raise InputError(f"node {name}", message, reason="CredentialsMissing", hint=hint)
-        return IpmiPower(name, address=address, port=port, credentials=self._credentials[credentials], pool=self._pool)
+        return Reach(switch=switch, bmc=lambda name, spec: self._bmcs.survey(name, spec=spec), on_record=on_record)

@@ -5,7 +5,9 @@ Rules:
 2. evidence is pushed, never forced; what cannot be pushed stays on the local branch and is tried again, with back-off;
 3. a remote that is away or refuses stops nothing; it is said once, and again only when it is another trouble;
 4. a remote whose evidence is *ahead* of ours, signed by an evidence signer, ends the passes: another reconciler wrote
-   it, or ours was lost, and deciding on less than what is on record could forget a rejection;
+   it, or ours was lost, and deciding on less than what is on record could forget a rejection. Where its lease says that
+   another machine wrote it and ours has nothing beside it, ours follows; whether this machine may write is the lease's
+   to say. Where ours has records beside it, they are kept under a ref of their own, here and there, and named;
 5. evidence there that no evidence signer signed is refused and shown; it stops nothing, or everybody who may push there
    could.
 Whether a desired commit may be followed is not asked here (``repo.trust``).
@@ -21,11 +23,14 @@ from dataclasses import dataclass
 from reconciler.daemon.loop import backoff_s
 from reconciler.errors.taxonomy import InvariantError, RingfenceError, TrustError
 from reconciler.repo.git import Git
+from reconciler.repo.places import PARTED, WRITER_PATH
 from reconciler.repo.remote import Remote
 from reconciler.repo.signers import AllowedSigners
+from reconciler.repo.writer import read_lease, writer_id
 
 _SLICE_S = 0.5
 _GRACE_S = 10.0
+_LEASE = WRITER_PATH.encode()
 
 
 @dataclass(slots=True)
@@ -69,6 +74,7 @@ class Courier:
         self._heard = 0
         self._has_looked = False
         self._theirs: str | None = None
+        self._unkept: tuple[str, str] | None = None
         self._judged: str | None = None
         self._said: dict[str, str] = {}
         self._trouble: RingfenceError | None = None
@@ -124,10 +130,51 @@ class Courier:
             self._say("foreign", TrustError(subject, message, reason="EvidenceForeign", hint=hint))
             self._judged = theirs
             return
+        if self._follow(theirs, ours=ours, beyond=beyond):
+            return
         is_ahead = ours is None or self._git.is_ancestor(ours, of=theirs)
         message = f"{theirs[:12]} {'is ahead of' if is_ahead else 'has parted from'} ours, {(ours or 'none')[:12]}"
         hint = "run one reconciler for a repository; if it does, ours was lost: git branch -f evidence to theirs"
         raise TrustError(subject, message, reason="EvidenceAhead" if is_ahead else "EvidenceParted", hint=hint)
+
+    def confirm(self, commit: str) -> None:
+        """Push ``commit``, which takes the lease over, before our branch moves to it; raise if it is not the first.
+
+        TransientError: the remote is away, or another machine was faster. DeviceError: it refuses.
+        """
+        with self._lock:
+            self.remote.push(commit, branch=self.remote.evidence)
+            self._theirs = commit
+
+    def _follow(self, theirs: str, *, ours: str | None, beyond: list[str]) -> bool:
+        """Let our branch follow the signed ``theirs`` if another machine wrote it by right; return whether it does.
+
+        TrustError (``EvidenceTakenOver``): it did, and we have records beside it. They are kept.
+        """
+        writer = writer_id(self._git)
+        lease = read_lease(self._git, theirs)
+        if ours is None or lease is None:
+            return False
+        # A takeover of ours that reached the remote when we had ended, or thought that it had not.
+        is_takeover = len(beyond) == 1 and [each.path for each in self._git.changes(theirs, parent=ours)] == [_LEASE]
+        if lease.writer == writer and not is_takeover:
+            return False
+        if self._git.is_ancestor(ours, of=theirs):
+            note = "ringfence: follow the writer that the lease names"
+            return self._git.move_branch(self.remote.evidence, old=ours, new=theirs, note=note)
+        ref = f"{PARTED}{ours[:16]}"
+        self._git.keep(ref, ours)
+        self._unkept = (ref, ours)
+        own = len(self._git.first_parents(ours, past=theirs))
+        subject = f"{self.remote.subject}, branch {self.remote.evidence}"
+        message = (
+            f"{lease.writer} took the lease over while this machine was cut off; {own} commits of ours are beside it"
+        )
+        hint = (
+            f"they are kept as {ref}, here and on the remote; look at them, then go on behind the other: "
+            f"git update-ref refs/heads/{self.remote.evidence} {theirs}"
+        )
+        raise TrustError(subject, message, reason="EvidenceTakenOver", hint=hint)
 
     def adopt(self, signers: AllowedSigners) -> None:
         """Begin our evidence branch where the remote's is; TrustError if none of ``signers`` signed it."""
@@ -151,6 +198,7 @@ class Courier:
                 self._look()
             if time.monotonic() >= self._push_due.at:
                 self._push()
+                self._keep_parted()
             self._stop.wait(_SLICE_S)
 
     def _look(self) -> None:
@@ -192,6 +240,18 @@ class Courier:
                 self._push_due.failed()
                 self._look_due.at = min(self._look_due.at, self._push_due.at)
                 self._say("push", error)
+
+    def _keep_parted(self) -> None:
+        """Bring what parted from the remote's evidence there too, under a name of its own, if the remote takes it."""
+        if self._unkept is None:
+            return
+        ref, commit = self._unkept
+        try:
+            self.remote.keep(commit, ref=ref)
+            self._unkept = None
+        except RingfenceError as error:
+            self._push_due.failed()
+            self._say("parted", error)
 
     def _ours(self) -> str | None:
         return self._git.head(self.remote.evidence)

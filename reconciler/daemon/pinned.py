@@ -7,6 +7,7 @@ not in it ends the work, before anything of that pass is done.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.errors.taxonomy import InputError
@@ -30,13 +31,16 @@ def load_pin(path: Path) -> Pin:
 class PinnedPasses:
     """What ``permit`` of the loop's stage is under a pin."""
 
-    def __init__(self, pin: Pin) -> None:
-        """Hold every draft against ``pin``."""
+    def __init__(self, pin: Pin, *, tell: Callable[[Pin], None] = lambda _pin: None) -> None:
+        """Hold every draft against ``pin``; ``tell`` is called once, before anything is done under it."""
         self._pin = pin
+        self._tell = tell
         self._has_begun = False
 
     def permit(self, draft: Draft) -> None:
         """Raise TrustError if ``draft`` is not what was pinned, or not the rest of it."""
         check = self._pin.check_next if self._has_begun else self._pin.check_first
         check(draft.plan, tree=draft.desired.tree)
+        if not self._has_begun:
+            self._tell(self._pin)
         self._has_begun = True

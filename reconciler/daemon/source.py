@@ -37,11 +37,15 @@ EVIDENCE_BRANCH = "evidence"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """The desired state in force, and why what lies above it in the repository is not."""
+    """The desired state in force, and why what lies above it in the repository is not.
+
+    ``faulty`` are the trusted commits with findings that were passed over, in the order of those refusals.
+    """
 
     desired: DesiredState
     signers: AllowedSigners
     refusals: tuple[RingfenceError, ...]
+    faulty: tuple[str, ...] = ()
 
 
 class TrustedSource:
@@ -60,8 +64,8 @@ class TrustedSource:
     ) -> None:
         """Follow ``branch`` (by default the one checked out); ``key`` signs records, without it only read.
 
-        ``tracking`` is the full name of a remote-tracking ref to follow instead. ``by_record`` lets count what is on
-        record as trusted; without it the history alone is judged, as of now.
+        ``tracking`` is the full name of a remote-tracking ref to follow instead. Without ``by_record`` the history is
+        judged by itself, whatever the evidence branch says of it: for an audit of that branch.
         """
         self._loader = StateLoader(git, cache=cache)
         self.git = git
@@ -108,6 +112,12 @@ class TrustedSource:
             self.git.keep(_TRUSTED_REF, trusted)
         self._last, self._seen, self._approvals = trusted, head, approvals
         return self._sight
+
+    def hold(self) -> None:
+        """See to it that nobody else writes evidence: without a remote, the lock on this machine is enough."""
+
+    def release(self) -> None:
+        """Let others write evidence."""
 
     def _judge(self, head: str, *, last: str | None) -> Judgement:
         now = self._now()
@@ -165,13 +175,15 @@ class TrustedSource:
 
     def _read(self, commit: str, refusals: tuple[TrustError, ...]) -> Sight:
         reasons: list[RingfenceError] = list(refusals)
+        faulty: list[str] = []
         for candidate in islice(self._back_from(commit), _FALLBACKS):
             try:
                 loaded = self._loader.load(candidate)
             except InputError as error:
                 reasons.append(error)
+                faulty.append(candidate)
                 continue
-            return Sight(desired=loaded.desired, signers=loaded.signers, refusals=tuple(reasons))
+            return Sight(desired=loaded.desired, signers=loaded.signers, refusals=tuple(reasons), faulty=tuple(faulty))
         raise reasons[-1]
 
     def _back_from(self, commit: str) -> Iterator[str]:

@@ -1,9 +1,11 @@
 """The isolation port on Open vSwitch: OVSDB over TCP, through ovsdbapp's IDL.
 
 Rules: every call has one deadline for everything it does; a port is only ours if it is
-on the switch's bridge; a write is one transaction that sets mode and tag and clears the
-trunks, and it returns what the server says afterwards, once ovs-vswitchd has applied it.
-Whatever goes wrong, the connection is dropped, so that no later call reads a stale cache.
+on the switch's bridge; a write is one transaction for all its ports that sets mode and
+tag, clears the trunks and names the node, and it returns what the server says afterwards,
+once ovs-vswitchd has applied it. On the parking VLAN a port is also *protected*: Open
+vSwitch passes no frame between two such ports. Whatever goes wrong, the connection is
+dropped, so that no later call reads a stale cache.
 Not checked: that the forwarding plane does what its configuration says.
 
 ovsdbapp ignores bad tags and missing ports, and its API class keeps one connection for
@@ -21,11 +23,13 @@ from typing import Any, Protocol, TypeVar
 
 from reconciler.errors.taxonomy import DeviceError, InvariantError, TransientError, cut
 from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState
+from reconciler.ports.isolation import AccessPort
 
 _ADDRESS = re.compile(r"^tcp:(?:\[([0-9A-Fa-f:]+)\]|([0-9.]+)):([0-9]{1,5})$")
 _REUSE_S = 2.0
 _SLICE_S = 0.5
 _LAST_VLAN = 4094
+_NODE = "ringfence-node"
 T = TypeVar("T")
 
 
@@ -49,6 +53,10 @@ class _PortRow(Protocol):
     vlan_mode: Any
     tag: Any
     trunks: Any
+    protected: bool
+
+    def setkey(self, column_name: str, key: str, value: str) -> None: ...
+    def delkey(self, column_name: str, key: str) -> None: ...
 
 
 class _RootRow(Protocol):
@@ -75,8 +83,13 @@ def port_state(*, mode: Iterable[str], tag: Iterable[int], trunks: Iterable[int]
 class OpenVswitch:
     """One bridge of one Open vSwitch; the adapter of ``ports.isolation.Switch``."""
 
-    def __init__(self, name: str, *, address: str, bridge: str, deadline_s: float = 5.0) -> None:
-        """Remember where switch ``name`` is (``tcp:HOST:PORT``); nothing is connected before the first call."""
+    def __init__(
+        self, name: str, *, address: str, bridge: str, parking: int | None = None, deadline_s: float = 5.0
+    ) -> None:
+        """Remember where switch ``name`` is (``tcp:HOST:PORT``); nothing is connected before the first call.
+
+        ``parking`` is the VLAN on which ports are kept from each other.
+        """
         match = _ADDRESS.match(address)
         if match is None:
             raise DeviceError(f"switch {name}", "its address is not tcp:HOST:PORT", reason="SwitchAddress")
@@ -84,6 +97,7 @@ class OpenVswitch:
         self._address = address
         self._peer = (match[1] or match[2], int(match[3]))
         self._bridge = bridge
+        self._parking = parking
         self._deadline_s = deadline_s
         self._lock = threading.Lock()
         self._idl: _Idl | None = None
@@ -93,30 +107,53 @@ class OpenVswitch:
         """Return the state of each port, all from one view that the server confirmed during this call."""
 
         def read(end_s: float) -> Mapping[str, PortState]:
-            rows = self._rows(self._current(end_s))
-            return {port: _state(rows[port]) if port in rows else UNKNOWN_PORT for port in ports}
+            return self._read(self._current(end_s), ports)
 
         return self._within_deadline(read)
 
-    def set_access(self, port: str, *, vlan: int) -> PortState:
-        """Make ``port`` an access port of ``vlan`` and return what was read back."""
-        if not 1 <= vlan <= _LAST_VLAN:
-            raise InvariantError(f"{self._subject} port {port}", f"{vlan} is no VLAN", reason="VlanOutOfRange")
+    def apply(self, wanted: Mapping[str, AccessPort]) -> Mapping[str, PortState]:
+        """Make the ports what is wanted of them, all at once, and return what was read back."""
+        for port, place in wanted.items():
+            if not 1 <= place.vlan <= _LAST_VLAN:
+                raise InvariantError(
+                    f"{self._subject} port {port}", f"{place.vlan} is no VLAN", reason="VlanOutOfRange"
+                )
 
-        def write(end_s: float) -> PortState:
+        def write(end_s: float) -> Mapping[str, PortState]:
             idl = self._current(end_s)
-            row = self._row(idl, port)
+            rows = self._rows(idl)
+            found = [(rows[port], place) for port, place in wanted.items() if port in rows]
 
             def change(root: _RootRow) -> None:
-                row.vlan_mode, row.tag, row.trunks = "access", vlan, []
+                for row, place in found:
+                    self._place(row, place)
                 root.increment("next_cfg")
 
-            self._commit(idl, end_s, change=change)
-            self._wait_applied(idl, end_s)
-            self._commit(idl, end_s)
-            return _state(self._row(idl, port))
+            if found:
+                self._commit(idl, end_s, change=change)
+                self._wait_applied(idl, end_s)
+                self._commit(idl, end_s)
+            return self._read(idl, wanted)
 
         return self._within_deadline(write)
+
+    def _place(self, row: _PortRow, place: AccessPort) -> None:
+        """Write into a transaction what a port is to be."""
+        row.vlan_mode, row.tag, row.trunks, row.protected = "access", place.vlan, [], place.vlan == self._parking
+        if place.node:
+            row.setkey("external_ids", _NODE, place.node)
+        else:
+            row.delkey("external_ids", _NODE)
+
+    def _read(self, idl: _Idl, ports: Iterable[str]) -> Mapping[str, PortState]:
+        """Return what the copy holds of ``ports``."""
+        rows = self._rows(idl)
+        return {port: self._state(rows[port]) if port in rows else UNKNOWN_PORT for port in ports}
+
+    def _state(self, row: _PortRow) -> PortState:
+        state = port_state(mode=row.vlan_mode, tag=row.tag, trunks=row.trunks)
+        is_open = state.vlan is not None and state.vlan == self._parking and not row.protected
+        return PortState(mode=PortMode.OTHER) if is_open else state
 
     def close(self) -> None:
         """Drop the connection; a later call makes a new one."""
@@ -241,17 +278,6 @@ class OpenVswitch:
                 return {row.name: row for row in bridge.ports}
         raise DeviceError(self._subject, f"has no bridge {self._bridge}", reason="SwitchBridgeMissing")
 
-    def _row(self, idl: _Idl, port: str) -> _PortRow:
-        row = self._rows(idl).get(port)
-        if row is None:
-            raise DeviceError(
-                f"{self._subject} port {port}",
-                f"is not on bridge {self._bridge}",
-                reason="SwitchPortMissing",
-                hint="compare the switch's document in the repository with its cabling",
-            )
-        return row
-
     def _silent(self) -> TransientError:
         return TransientError(self._subject, f"no answer within {self._deadline_s:g} s", reason="SwitchSilent")
 
@@ -263,7 +289,3 @@ class OpenVswitch:
 
 class _ConnectionLostError(TransientError):
     """The server went away in the middle of a call."""
-
-
-def _state(row: _PortRow) -> PortState:
-    return port_state(mode=row.vlan_mode, tag=row.tag, trunks=row.trunks)

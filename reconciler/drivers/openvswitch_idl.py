@@ -12,6 +12,7 @@ from typing import Any
 from ovsdbapp.backend.ovs_idl import idlutils
 from ovsdbapp.backend.ovs_idl.connection import OvsdbIdl
 
+_TEXTS = {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
 _VLAN_ID = {"type": "integer", "minInteger": 0, "maxInteger": 4095}
 _SCHEMA: Mapping[str, Any] = {
     "name": "Open_vSwitch",
@@ -30,21 +31,20 @@ _SCHEMA: Mapping[str, Any] = {
                 "vlan_mode": {"type": {"key": "string", "min": 0, "max": 1}},
                 "tag": {"type": {"key": _VLAN_ID, "min": 0, "max": 1}},
                 "trunks": {"type": {"key": _VLAN_ID, "min": 0, "max": 4096}},
+                "protected": {"type": "boolean"},
+                "external_ids": _TEXTS,
             },
         },
     },
 }
 """The part of vswitch.ovsschema that is read and written here (ovs-vswitchd.conf.db(5))."""
 
-_TEXTS = {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
 _INTERFACES = {"type": {"key": {"type": "uuid", "refTable": "Interface"}, "min": 1, "max": "unlimited"}}
 _SURVEY: Mapping[str, Any] = {
     **_SCHEMA,
     "tables": {
         **_SCHEMA["tables"],
-        "Port": {
-            "columns": {**_SCHEMA["tables"]["Port"]["columns"], "external_ids": _TEXTS, "interfaces": _INTERFACES}
-        },
+        "Port": {"columns": {**_SCHEMA["tables"]["Port"]["columns"], "interfaces": _INTERFACES}},
         "Interface": {
             "columns": {
                 "name": {"type": "string"},

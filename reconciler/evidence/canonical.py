@@ -1,4 +1,8 @@
-"""Canonical bytes: JSON by RFC 8785, and digests over it."""
+"""Canonical bytes: JSON by RFC 8785, and digests over it.
+
+Most of what is written here is plain: text in ASCII and small numbers without a point. For that, sorted keys and no
+blanks are the RFC's form, and the standard library writes it several times as fast. All else is left to ``rfc8785``.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,33 @@ import rfc8785
 
 from reconciler.model.base import Value
 
-_QUICK = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401  # any JSON value
     """Return the RFC 8785 form of a JSON value, as UTF-8."""
+    if _is_plain(value):
+        text = _PLAIN.encode(value)
+        if "\\u" not in text:  # Nothing but ASCII, and no control character without an escape of its own.
+            return text.encode("ascii")
     return rfc8785.dumps(value)
+
+
+_PLAIN = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
+_LARGEST = (1 << 53) - 1
+
+
+def _is_plain(value: Any) -> bool:  # noqa: ANN401  # any JSON value
+    """Return whether there are only exact texts, truth values, nothings, whole numbers, lists and objects in it."""
+    kind = type(value)
+    if kind is dict:
+        for key in value:
+            if type(key) is not str:
+                return False
+        items = value.values()
+    elif kind is list:
+        items = value
+    else:
+        return kind is str or kind is bool or value is None or (kind is int and -_LARGEST <= value <= _LARGEST)
+    return all(type(item) is str or _is_plain(item) for item in items)
 
 
 def canonical_value(value: Value) -> bytes:
@@ -39,11 +64,3 @@ def is_canonical(data: bytes, value: Any) -> bool:  # noqa: ANN401  # any JSON v
 def digest(data: bytes) -> str:
     """Return ``sha256:`` and the hexadecimal SHA-256 of ``data``."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
-
-
-def quick(value: Any) -> bytes:  # noqa: ANN401  # a JSON value
-    """Return the RFC 8785 form of a JSON value whose numbers are whole and below 2**53, and whose keys are ASCII.
-
-    Ten times as fast as ``canonical``; for values of our own making, of which that is known.
-    """
-    return _QUICK.encode(value).encode()

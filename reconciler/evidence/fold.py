@@ -70,7 +70,8 @@ def _changes(head: Head, record: Record) -> dict[str, Any]:
             parked = {"is_parked": True} if record.ports else {}
             changes = _boot_fields() | parked | {"phase": Phase.REJECTED, "rejection": record.sequence}
         case Event.RETURNED:  # pragma: no branch  # mypy: the match is exhaustive
-            left = dict.fromkeys(("enclave", "attempt", "image", "assigned_at", "rejection"))
+            parked = {"is_parked": True} if record.ports else {}
+            left = parked | dict.fromkeys(("enclave", "attempt", "image", "assigned_at", "rejection"))
             changes = _boot_fields() | left | {"phase": Phase.FREE, "keys": {}, "enrolment": None, "ima": None}
     return changes
 

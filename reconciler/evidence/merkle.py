@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 from reconciler.errors.taxonomy import InvariantError, TrustError
@@ -88,6 +89,19 @@ class Frontier:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value that ``parse_frontier`` reads in its canonical form."""
         return {"size": self.size, "hashes": [node.hex() for node in self.hashes]}
+
+
+def roots_at(leaf_hashes: Iterable[bytes], sizes: Iterable[int]) -> tuple[Frontier, dict[int, bytes]]:
+    """Return the frontier over all of ``leaf_hashes``, and the root at each of ``sizes`` that the tree went through.
+
+    ``leaf_hashes`` are read once and not kept.
+    """
+    leaves, frontier, found = iter(leaf_hashes), Frontier(), {}
+    for size in sorted({size for size in sizes if size >= 0}):
+        frontier = frontier.extend(islice(leaves, size - frontier.size))
+        if frontier.size == size:
+            found[size] = frontier.root()
+    return frontier.extend(leaves), found
 
 
 def parse_frontier(data: bytes) -> Frontier:

@@ -97,7 +97,7 @@ class RawReader:
         """Read ``blobs``; remember at most ``kept`` of each kind."""
         self._blobs = blobs
         self._kept = kept
-        self._logs = LogReader(blobs)
+        self._logs = LogReader(blobs, kept=min(kept, 256))
         self._enrolments: dict[str, dict[str, Any]] = {}
         self._pcrs: dict[str, dict[int, bytes]] = {}
         self._raw: dict[str, bytes] = {}

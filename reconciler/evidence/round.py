@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.canonical import canonical_value, digest, is_canonical, to_json
@@ -23,7 +23,7 @@ from reconciler.model.base import HexDigest, Value
 class Round(Value):
     """Some records of one pass: how many, and the root of the tree whose leaves they are, in order."""
 
-    recorded_at: datetime
+    recorded_at: AwareDatetime
     commit: CommitId
     tree: CommitId
     verifier: str

@@ -7,10 +7,9 @@ Source: in-toto Attestation Framework, Statement v1.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.canonical import canonical_value, is_canonical, to_json
@@ -51,15 +50,15 @@ class Record(Value):
     sequence: Annotated[int, Field(ge=1)]
     previous: Digest | None = None
     event: Event
-    recorded_at: datetime
+    recorded_at: AwareDatetime
     commit: CommitId
     tree: CommitId
     verifier: str
     enclave: Name | None = None
     attempt: str | None = None
     image: Digest | None = None
-    contacted_at: datetime | None = None
-    accepted_at: datetime | None = None
+    contacted_at: AwareDatetime | None = None
+    accepted_at: AwareDatetime | None = None
     nonce: str | None = None
     clock: Clock | None = None
     enrolment: Digest | None = None

@@ -7,7 +7,8 @@ allows; one that tells of a step is written after it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from reconciler.errors.taxonomy import DeviceError, InvariantError, TransientError
 from reconciler.evidence.author import Author
@@ -17,7 +18,7 @@ from reconciler.execute.outcome import Done, Outcome, Waiting
 from reconciler.execute.records import Occasion, Recorder
 from reconciler.execute.rounds import Round
 from reconciler.keys.grant import grant
-from reconciler.model.observed import AnswerStatus
+from reconciler.model.observed import AnswerStatus, PortState
 from reconciler.model.record import Event
 from reconciler.plan import actions as a
 from reconciler.plan.scene import Scene
@@ -43,7 +44,7 @@ class Actuator:
             case a.PowerOff():
                 hands.power_off(hands.power_of(self._site, action.subject), action.subject)
             case a.Park():
-                hands.move(self._site, action.ports)
+                self._park(action)
             case a.EnterAirlock():
                 self._enter_airlock(action)
             case a.AssignImage():
@@ -75,9 +76,31 @@ class Actuator:
             case a.Withdraw():
                 self._site.boot.withdraw(action.subject)
             case a.ReturnToPool():
-                self._records.write(self._records.news(action.subject, Event.RETURNED))
+                self._return(action)
             case _:
                 raise InvariantError(action.id, "nobody knows how to do this", reason="ActionUnknown")
+
+    def _park(self, action: a.Park) -> None:
+        """Park, and record what was read back; a port that is parked already is not written to again."""
+        node = action.subject
+        is_node = node in self._occasion.desired.nodes
+        seen: Mapping[str, PortState] = {}
+        if is_node and self._scene(node).is_parked():
+            with suppress(TransientError, DeviceError):
+                seen = hands.read(self._site, action.ports)
+        is_there = gates.is_at(seen, action.ports)
+        # A port that no node uses is parked too, and then nobody is named on it.
+        is_told = node if is_node else ""
+        ports = hands.describe_ports(seen) if is_there else hands.park(self._site, action.ports, node=is_told)
+        if is_node:
+            self._records.write(self._records.news(node, Event.PARKED, ports=dict(ports)))
+
+    def _return(self, action: a.ReturnToPool) -> None:
+        node = action.subject
+        parked = self._scene(node).parked_ports()
+        seen = hands.read(self._site, parked)
+        gates.check_parked(node, seen=seen, parked=parked)
+        self._records.write(self._records.news(node, Event.RETURNED, ports=hands.describe_ports(seen)))
 
     def _enter_airlock(self, action: a.EnterAirlock) -> None:
         desired, node = self._occasion.desired, action.subject
@@ -93,14 +116,18 @@ class Actuator:
             others={f"{switch}/{port}": state for (switch, port), state in others.items() if (switch, port) not in own},
             vlan=desired.nodes[node].spec.airlock.vlan,
         )
-        hands.move(self._site, action.ports)
+        hands.move(self._site, action.ports, node=node)
 
     def _assign(self, action: a.AssignImage) -> None:
         node = action.subject
+        airlock = self._scene(node).airlock_ports()
+        seen = hands.read(self._site, airlock)
+        gates.check_is_in_airlock(node, seen=seen, airlock=airlock)
         for key in self._occasion.desired.enclaves[action.enclave].spec.keys:
             self._site.custodian.ensure(key)
         served = self._site.boot.assign(node, enclave=action.enclave, image=action.digest, pcrs=action.pcrs)
-        details = {"enclave": action.enclave, "attempt": served.attempt, "image": action.digest}
+        ports = hands.describe_ports(seen)
+        details = {"enclave": action.enclave, "attempt": served.attempt, "image": action.digest, "ports": ports}
         self._records.write(self._records.news(node, Event.ASSIGNED, **details))
 
     def _power_on(self, action: a.PowerOn) -> None:
@@ -118,8 +145,7 @@ class Actuator:
     def _record_evidence(self, action: a.RecordEvidence) -> None:
         node = action.subject
         accepted = gates.check_verdict(action.accepted, node=node, enclave=action.enclave)
-        if self._round.has(node):
-            self._round.write()
+        if self._round.write(node):
             return
         news = self._records.accepted(accepted)
         if action.keys:
@@ -170,7 +196,7 @@ class Actuator:
             target=action.ports,
         )
         started_at = self._occasion.now()
-        ports = hands.move(site, action.ports)
+        ports = hands.move(site, action.ports, node=node)
         details = {"enclave": action.enclave, "attempt": accepted.attempt, "ports": dict(ports)}
         self._records.write(self._records.news(node, Event.ADMITTED, **details), at=started_at)
 
@@ -197,7 +223,7 @@ class Actuator:
             seen = hands.read(self._site, self._scene(node).parked_ports())
         except (TransientError, DeviceError):
             seen = {}  # The switch is away: the rejection is recorded all the same.
-        ports = {name: hands.describe_port(state) for name, state in seen.items()}
+        ports = hands.describe_ports(seen)
         news.append(self._records.news(node, Event.REJECTED, causes=action.causes, ports=ports))
         self._records.write(*news)
 

@@ -9,6 +9,7 @@ this instant. Each gate passes by returning and stays shut by raising TrustError
 4. For a network: the node has shown that it holds every key of the enclave in its current version.
 5. For an airlock: the node is known to be off, and no other port of the zone may carry the airlock's VLAN.
 6. For power: the node's ports are known to be in its airlock, and what is served is recorded.
+7. For an assignment, and for the way back to the pool: the node's ports are where the record is about to say they are.
 """
 
 from __future__ import annotations
@@ -96,6 +97,18 @@ def check_may_boot(
         raise _shut(node, "its ports are not known to be in its airlock", reason="GateNotInAirlock")
     if served is None or head is None or head.attempt != served.attempt:
         raise _shut(node, "no recorded attempt is served to it", reason="GateNotAssigned")
+
+
+def check_is_in_airlock(node: str, *, seen: Mapping[str, PortState], airlock: tuple[Port, ...]) -> None:
+    """Gate 7: the node's ports are in its airlock."""
+    if not is_at(seen, airlock):
+        raise _shut(node, "its ports are not known to be in its airlock", reason="GateNotInAirlock")
+
+
+def check_parked(node: str, *, seen: Mapping[str, PortState], parked: tuple[Port, ...]) -> None:
+    """Gate 7: the node's ports lead nowhere."""
+    if not is_at(seen, parked):
+        raise _shut(node, "its ports are not known to be parked", reason="GateNotParked")
 
 
 def is_at(seen: Mapping[str, PortState], ports: tuple[Port, ...]) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from reconciler.errors.taxonomy import DeviceError, InputError
+from reconciler.errors.taxonomy import DeviceError, InputError, RingfenceError, TransientError
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import UNKNOWN_PORT, ObservedState, PortMode, PortState, PowerState
 from reconciler.plan.actions import Port
+from reconciler.ports.isolation import AccessPort
 from reconciler.ports.power import Power
 from reconciler.ports.site import Site
 
@@ -17,32 +18,70 @@ def describe_port(state: PortState) -> str:
     return f"access {state.vlan}" if state.mode is PortMode.ACCESS else state.mode.value.lower()
 
 
-def move(site: Site, ports: Iterable[Port]) -> Mapping[str, str]:
-    """Move each port, compare what is read back, and return the read-back states by interface.
+def describe_ports(seen: Mapping[str, PortState]) -> dict[str, str]:
+    """Return the states of a node's ports as they are recorded, by interface."""
+    return {interface: describe_port(state) for interface, state in seen.items()}
 
-    Raises DeviceError if a port is not where it was sent; what was moved before stays moved.
+
+def move(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, str]:
+    """Move ``node``'s ports, switch by switch, and return the states that were read back, by interface.
+
+    The ports of one switch are moved at once. Raises DeviceError if ports are not where they were sent; what was moved
+    before stays moved, and no further switch is touched.
     """
     states: dict[str, str] = {}
-    for port in ports:
-        switch = site.switches[port.switch]
-        state = switch.set_access(port.port, vlan=port.vlan)
-        if not state.is_access(port.vlan):
-            raise DeviceError(
-                f"switch {port.switch}",
-                f"port {port.port} was sent to access VLAN {port.vlan} and reads back as {describe_port(state)}",
-                reason="PortNotMoved",
-                hint="look at the switch: somebody else may be writing to it",
-            )
-        states[port.interface] = describe_port(state)
+    for switch, group in _by_switch(ports).items():
+        states |= _move_on(site, switch, group, node=node)
     return states
+
+
+def park(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, str]:
+    """Move ``node``'s ports to where they lead nowhere, and return the states that were read back, by interface.
+
+    A switch that is away does not keep the others from it: the first error is raised after all switches were asked.
+    """
+    errors: list[RingfenceError] = []
+    states: dict[str, str] = {}
+    for switch, group in _by_switch(ports).items():
+        try:
+            states |= _move_on(site, switch, group, node=node)
+        except (TransientError, DeviceError) as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return states
+
+
+def _move_on(site: Site, switch: str, ports: Collection[Port], *, node: str) -> Mapping[str, str]:
+    """Move ports of one switch and compare what is read back."""
+    seen = site.switches[switch].apply({port.port: AccessPort(vlan=port.vlan, node=node) for port in ports})
+    states = {port: seen.get(port.port, UNKNOWN_PORT) for port in ports}
+    astray = [(port, state) for port, state in states.items() if not state.is_access(port.vlan)]
+    if astray:
+        told = (
+            f"port {port.port} was sent to access VLAN {port.vlan} and reads back as {describe_port(state)}"
+            for port, state in astray
+        )
+        raise DeviceError(
+            f"switch {switch}",
+            "; ".join(told),
+            reason="PortNotMoved",
+            hint="look at the switch: does it have the port, and is somebody else writing to it?",
+        )
+    return {port.interface: describe_port(state) for port, state in states.items()}
+
+
+def _by_switch(ports: Iterable[Port]) -> Mapping[str, list[Port]]:
+    groups: dict[str, list[Port]] = {}
+    for port in ports:
+        groups.setdefault(port.switch, []).append(port)
+    return groups
 
 
 def read(site: Site, ports: Collection[Port]) -> Mapping[str, PortState]:
     """Return the states of ``ports`` right now, by interface."""
-    by_switch: dict[str, list[str]] = {}
-    for port in ports:
-        by_switch.setdefault(port.switch, []).append(port.port)
-    seen = {switch: site.switches[switch].read_ports(names) for switch, names in by_switch.items()}
+    groups = _by_switch(ports)
+    seen = {switch: site.switches[switch].read_ports([port.port for port in group]) for switch, group in groups.items()}
     return {port.interface: seen[port.switch].get(port.port, UNKNOWN_PORT) for port in ports}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,7 @@ class Recorder:
         self._occasion = occasion
         self._rules = rules
         self._heads = {name: seen.head for name, seen in occasion.observed.nodes.items()}
+        self._unsure: set[str] = set()
 
     def head(self, node: str) -> Head | None:
         """Return the node's head, everything written so far included."""
@@ -50,13 +51,15 @@ class Recorder:
 
     def write(self, *news: News, at: datetime | None = None) -> None:
         """Record ``news``, all of one node, in one commit; ``at`` is when it happened, by default now."""
+        node = news[0].node
+        self._be_sure([node])
         entries: list[Entry] = []
-        head = self._heads[news[0].node]
+        head = self._heads[node]
         for item in news:
             entries.append(self._author.entry(head, item, at=at or self._occasion.now()))
             head = entries[-1].heads[0]
-        self._ledger.append(entries)
-        self._heads[news[0].node] = head
+        self._append(entries, [node])
+        self._heads[node] = head
 
     def news(self, node: str, event: Event, **details: Any) -> News:  # noqa: ANN401  # fields of Record
         """Return the news that ``event`` happened to ``node``, in the enclave that it is recorded for."""
@@ -65,12 +68,33 @@ class Recorder:
         endorsement = self._occasion.desired.nodes[node].spec.tpm.endorsement
         return News(node=node, event=event, endorsement=endorsement, details=context | details)
 
-    def write_round(self, verdicts: Sequence[Accepted]) -> None:
-        """Record that members proved themselves again, all in one round."""
-        members = [(self._head(verdict.node), self._acceptance(verdict, is_leaf=True)) for verdict in verdicts]
-        entry = self._author.round(members, at=self._occasion.now())
-        self._ledger.append([entry])
+    def write_round(self, news: Sequence[News]) -> None:
+        """Record ``news`` of members that proved themselves again (``repeated``), all in one round."""
+        nodes = [item.node for item in news]
+        self._be_sure(nodes)
+        entry = self._author.round([(self._head(item.node), item) for item in news], at=self._occasion.now())
+        self._append([entry], nodes)
         self._heads |= {head.node: head for head in entry.heads}
+
+    def repeated(self, verdict: Accepted) -> News:
+        """Return the news that a member proved itself again, as a leaf of a round."""
+        return self._acceptance(verdict, is_leaf=True)
+
+    def _append(self, entries: Sequence[Entry], nodes: Iterable[str]) -> None:
+        """Append; if that fails, it is not known whether it was done: what is on record of ``nodes`` is in doubt."""
+        try:
+            self._ledger.append(entries)
+        except BaseException:
+            self._unsure.update(nodes)
+            raise
+
+    def _be_sure(self, nodes: Iterable[str]) -> None:
+        """Read the heads again if one of ``nodes`` is in doubt."""
+        doubted = self._unsure.intersection(nodes)
+        if doubted:
+            heads = self._ledger.heads()
+            self._heads |= {node: heads.get(node) for node in doubted}
+            self._unsure -= doubted
 
     def accepted(self, verdict: Accepted) -> list[News]:
         """Return the news of an acceptance, with the raw evidence; first that of the enrolment, if it is a new one."""

@@ -1,7 +1,8 @@
 """Walking a plan: each action when its turn has come, side by side or one after the other.
 
 Only a bug (InvariantError) ends a walk early; a failed action blocks what comes after
-it, and other branches go on.
+it, and other branches go on. Side by side, those that wait for a common record (a round)
+have workers of their own, so that nobody is parked later because of it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from reconciler.errors.taxonomy import InvariantError, RingfenceError
 from reconciler.execute.concurrency import run_group
 from reconciler.execute.frontier import Frontier
 from reconciler.execute.outcome import Failed, Outcome
-from reconciler.plan.actions import Action
+from reconciler.plan.actions import Action, RecordEvidence
 from reconciler.plan.plan import Plan
 
 Actuate = Callable[[Action], Outcome]
@@ -56,11 +57,12 @@ def _walk_in_turn(plan: Plan, actuate: Actuate, watch: Watch) -> Mapping[str, Ou
 
 async def _walk_side_by_side(plan: Plan, actuate: Actuate, watch: Watch, workers: int) -> Mapping[str, Outcome]:
     frontier = Frontier(plan.actions)
-    limiter = anyio.CapacityLimiter(workers)
+    devices, records = anyio.CapacityLimiter(workers), anyio.CapacityLimiter(workers)
 
     async with anyio.create_task_group() as group:
 
         async def run(action: Action) -> None:
+            limiter = records if isinstance(action, RecordEvidence) else devices
             outcome = await anyio.to_thread.run_sync(partial(_try, actuate, action), limiter=limiter)
             _settle(plan, frontier, action, outcome, watch)
             start_ready()

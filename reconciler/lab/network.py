@@ -1,8 +1,8 @@
 """The lab's wires and its switch, as the commands that make them.
 
 Pure: texts and argument lists only. Rules: every port of the switch is an access port
-from the transaction that creates it; a node's port is born on the parking VLAN; nothing
-forwards between the networks that the services stand in; and nothing but OVS puts a
+from the transaction that creates it; a node's port is born parked, and kept from others that
+are; nothing forwards between the networks that the services stand in; and nothing but OVS puts a
 frame on a wire (no IPv6 autoconfiguration anywhere).
 
 A node's cable is a second tiny bridge: {the machine's tap, a probe, a patch to the
@@ -109,7 +109,8 @@ def switch_argv(nodes: Sequence[VirtualNode], *, database: str) -> list[str]:
         argv += ["--", "add-port", node.cable, node.tap]
         argv += ["--", "add-port", node.cable, f"pr-{node.name}"]
         argv += ["--", "add-port", node.cable, inward, *_patch(inward, node.port)]
-        argv += [*_access(topology.SWITCH, node.port, topology.PARKING_VLAN), *_patch(node.port, inward)]
+        argv += [*_access(topology.SWITCH, node.port, topology.PARKING_VLAN), "protected=true"]
+        argv += _patch(node.port, inward)
         argv += _access(topology.SWITCH, f"tor-{node.airlock_interface}", node.airlock_vlan)
     for interface in (topology.ENCLAVE_INTERFACE, topology.TENANT_INTERFACE):
         argv += _access(topology.SWITCH, f"tor-{interface}", topology.ENCLAVE_VLAN)

@@ -26,8 +26,10 @@ from reconciler.model.base import (
 from reconciler.model.families import Family, Overlay
 from reconciler.model.guards import Disruption, Freeze, Limits, MaintenanceWindow
 from reconciler.model.policy import AppraisalPolicySpec
+from reconciler.model.switches import PortName, SwitchSpec
 
 API_VERSION = "ringfence/v1alpha1"
+USUAL_PORTS = {"ipmi": 623, "redfish": 443}
 
 
 class Metadata(Value):
@@ -72,6 +74,32 @@ class TrustSpec(Value):
     """What no rule covers, nobody may change."""
 
 
+class Witness(Value):
+    """Somebody outside who watches that the evidence branch only ever grows, and co-signs its tree heads."""
+
+    name: Name
+    """What the witness is called: it writes to the branch `witness/<name>`."""
+    signer: Principal
+    """Whose Ed25519 key it signs with, as named in `trust/allowed_signers`; never an evidence signer."""
+
+
+class WitnessesSpec(Value):
+    """Who watches the evidence branch from outside, and how many of them have to stand by it."""
+
+    known: tuple[Witness, ...] = ()
+    """The witnesses whose co-signatures count."""
+    required: Annotated[int, Field(ge=0, le=16)] = 0
+    """How many of them must have co-signed what an audit is shown."""
+    within: Duration = Field(default="1d", validate_default=True)
+    """How much older than the branch's newest commit the newest co-signature of a witness may be."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> WitnessesSpec:
+        if self.required > len({witness.signer for witness in self.known}):
+            raise ValueError("more witnesses are required than there are, so no audit could ever pass")
+        return self
+
+
 class EvidenceSpec(Value):
     """Where evidence is written, and whose signature on it counts."""
 
@@ -79,6 +107,8 @@ class EvidenceSpec(Value):
     """The branch on which the record of every node is kept."""
     signers: Annotated[tuple[Principal, ...], Field(min_length=1)]
     """Whose signature on a record counts: the reconciler's key."""
+    witnesses: WitnessesSpec = WitnessesSpec()
+    """Who watches the branch from outside, and how many of them have to stand by it."""
 
 
 class RepositorySpec(Value):
@@ -142,21 +172,6 @@ class Zone(Document):
     """The VLANs that the zone needs for itself."""
 
 
-class SwitchSpec(Value):
-    """How a switch is reached, and which of its ports are ours to move."""
-
-    zone: Name
-    """The zone whose VLANs the switch carries."""
-    driver: Literal["openvswitch"]
-    """How the switch is spoken to."""
-    address: Annotated[str, Field(pattern=r"^tcp:[0-9a-fA-F.:\[\]]+:[0-9]{1,5}$")]
-    """Where its OVSDB server listens."""
-    bridge: Name
-    """The bridge on it that is ours."""
-    ports: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """The ports that may be moved; all others are left alone."""
-
-
 class Switch(Document):
     """A switch under our control."""
 
@@ -187,14 +202,32 @@ class Network(Document):
 class Bmc(Value):
     """How a node's power is reached; ``credentials`` is a name, never a secret."""
 
-    driver: Literal["ipmi"]
+    driver: Literal["ipmi", "redfish"]
     """How the BMC is spoken to."""
     address: Annotated[str, Field(pattern=r"^[0-9A-Za-z.\[\]:-]{1,255}$")]
     """Its IP address or host name."""
-    port: Annotated[int, Field(ge=1, le=65535)] = 623
-    """Its UDP port."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Its port, where it is not the usual one: 623 (UDP) for `ipmi`, 443 for `redfish`."""
     credentials: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9/._-]{0,127}$")]
     """The name under which user and password stand on the reconciler's machine; never the secret itself."""
+    certificate: Digest | None = None
+    """For `redfish`: SHA-256 over the DER of the BMC's own certificate; without it, a CA must vouch for the name."""
+    system: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,127}$")] | None = None
+    """For `redfish`: the machine's Id below `/redfish/v1/Systems`; needed where one BMC has several."""
+    network_boot: Literal["http", "pxe"] | None = None
+    """For `redfish`: how the firmware boots from the network, `http` if nothing is said."""
+
+    @model_validator(mode="after")
+    def _of_its_driver(self) -> Bmc:
+        given = (self.certificate, self.system, self.network_boot)
+        if self.driver != "redfish" and any(each is not None for each in given):
+            raise ValueError("certificate, system and networkBoot go with driver redfish")
+        return self
+
+    @property
+    def listens_on(self) -> int:
+        """Return the port, the driver's usual one if none is said."""
+        return self.port if self.port is not None else USUAL_PORTS[self.driver]
 
 
 class Interface(Value):
@@ -206,7 +239,7 @@ class Interface(Value):
     """Its hardware address."""
     switch: Name
     """The switch at the other end of the cable."""
-    port: Name
+    port: PortName
     """The port of that switch; one of its `ports`."""
 
 

@@ -64,14 +64,12 @@ class PowerOff(Action):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Move(Action):
-    """Move a node's ports; each is read back."""
+    """Move a node's ports; each is read back.
+
+    It holds no lock: a switch has limits of its own, and moves of several nodes go into one transaction.
+    """
 
     ports: tuple[Port, ...]
-
-    @property
-    def locks(self) -> frozenset[str]:
-        """Return the locks of the switches that are written to."""
-        return frozenset(f"switch/{port.switch}" for port in self.ports)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +78,6 @@ class Park(_Move):
 
     verb: ClassVar[str] = "park"
     estimate_s: ClassVar[float] = 0.05
-    locks = _Move.locks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +86,6 @@ class EnterAirlock(_Move):
 
     verb: ClassVar[str] = "enter-airlock"
     estimate_s: ClassVar[float] = 0.05
-    locks = _Move.locks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +163,6 @@ class Admit(_Move):
 
     verb: ClassVar[str] = "admit"
     estimate_s: ClassVar[float] = 0.05
-    locks = _Move.locks
     enclave: str
     keys: tuple[str, ...]
     accepted: Accepted | None

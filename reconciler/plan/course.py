@@ -76,7 +76,7 @@ Course = Rest | Leave | Expel | Join | Prove | Serve | Secure
 def decide(scene: Scene) -> Course:
     """Return what is to become of the node."""
     if is_barred(scene.node, scene.head):
-        return Rest() if scene.is_at_rest() else Expel()
+        return Rest() if scene.is_settled() else Expel()
     causes = _lost_trust(scene)
     if causes:
         return Expel(causes=causes, rejected=scene.verdict if isinstance(scene.verdict, Rejected) else None)
@@ -110,7 +110,7 @@ def describe_reason(reason: Reason) -> str:
 def _unwanted(scene: Scene) -> Course:
     if scene.phase is not Phase.FREE:
         return Leave()
-    if scene.is_at_rest():
+    if scene.is_settled():
         return Rest()
     if scene.seen.power is PowerState.UNKNOWN and scene.is_parked() and scene.seen.assignment is None:
         return Rest(problem="its power state is not known")
@@ -137,6 +137,8 @@ def _wanted(scene: Scene) -> Course:
 def _in_enclave(scene: Scene) -> Course:
     accepted = scene.verdict if isinstance(scene.verdict, Accepted) else None
     if scene.phase is Phase.ENCLAVE:
+        if scene.head is not None and scene.head.is_parked:
+            return Join()  # It was parked, and not by us it came back.
         return _late(scene) or Serve(accepted=accepted, problem=_power_problem(scene))
     if accepted is not None and scene.is_recorded() and has_acknowledged(scene) and has_every_key(scene):
         return Prove(accepted=accepted)  # Killed between the port's move and its record: finish it.

@@ -12,6 +12,8 @@ def drift_of(scene: Scene) -> Drift | None:
     phase = scene.phase
     if phase in {Phase.FREE, Phase.REJECTED}:
         expected = "" if scene.is_at_rest() or scene.head is None else "off, parked, served nothing"
+    elif phase is Phase.ENCLAVE and scene.head and scene.head.is_parked:
+        expected = "" if scene.is_parked() else "parked"
     elif phase is Phase.ENCLAVE and scene.wanted and scene.head and scene.head.enclave == scene.wanted:
         expected = "" if scene.is_in_enclave() and not scene.is_off() else f"on, in enclave {scene.wanted}"
     else:

@@ -79,7 +79,16 @@ def _node(seen: NodeObservation) -> list[Any]:
 def _standing(head: Head) -> list[Any]:
     """Return what a record says of a node that a proof does not change."""
     is_confirmed = head.confirmed_at is not None
-    return [head.phase.value, head.enclave, head.attempt, head.image, head.rejection, is_confirmed, dict(head.keys)]
+    return [
+        head.phase.value,
+        head.enclave,
+        head.attempt,
+        head.image,
+        head.rejection,
+        head.is_parked,
+        is_confirmed,
+        dict(head.keys),
+    ]
 
 
 def _digest(value: object) -> bytes:

@@ -99,9 +99,9 @@ def _stop(scene: Scene, course: Course) -> tuple[Scene, Course]:
 def _stay(scene: Scene, course: Course) -> tuple[Scene, Course]:
     if scene.phase is Phase.FREE:
         # Whatever a free node does that is not at rest, it is put to rest.
-        return (scene, Rest(is_held=True)) if scene.is_at_rest() else (scene, _unwanted(scene))
+        return (scene, Rest(is_held=True)) if scene.is_settled() else (scene, _unwanted(scene))
     if scene.phase is Phase.REJECTED:
-        return scene, Rest(is_held=True) if scene.is_at_rest() else Secure()
+        return scene, Rest(is_held=True) if scene.is_settled() else Secure()
     alone = _in_its_enclave(scene)
     if alone is None:
         return scene, course  # Its enclave is gone, and with it everything that it could be proven by: it leaves.
@@ -109,8 +109,9 @@ def _stay(scene: Scene, course: Course) -> tuple[Scene, Course]:
     found = decide(alone)
     if isinstance(found, Expel | Serve | Rest):
         return alone, found
-    is_isolated = alone.phase is Phase.AIRLOCK and (alone.is_parked() or alone.is_in_airlock())
-    return alone, Rest(is_held=True) if is_isolated or alone.is_at_rest() else Secure()
+    is_parked = alone.is_parked() and not alone.lacks_parking_record()
+    is_isolated = alone.phase is Phase.AIRLOCK and (is_parked or alone.is_in_airlock())
+    return alone, Rest(is_held=True) if is_isolated or alone.is_settled() else Secure()
 
 
 def _unwanted(scene: Scene) -> Course:

@@ -64,8 +64,9 @@ def pinned_document(plan: Plan, *, tree: str, extra: Mapping[str, Any] | None = 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """What a pinned plan allows; ``changes`` by action id."""
+    """What a pinned plan allows; ``changes`` by action id. ``digest`` is that of the whole plan."""
 
+    digest: str
     commit: str
     tree: str
     observation: str
@@ -111,6 +112,7 @@ def parse_pin(document: object) -> Pin:
         if digest(canonical(rest)) != claimed:
             raise _malformed("it was changed after it was made")
         return Pin(
+            digest=claimed,
             commit=_COMMIT.validate_python(document["commit"]),
             tree=_COMMIT.validate_python(document["tree"]),
             observation=_FINGERPRINT.validate_python(document["observation"]),

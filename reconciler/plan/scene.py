@@ -109,6 +109,14 @@ class Scene:
         """Return whether the node is known to be off, parked and served nothing."""
         return self.is_off() and self.is_parked() and self.seen.assignment is None
 
+    def lacks_parking_record(self) -> bool:
+        """Return whether the record has the node's ports somewhere else than parked; a node without one lacks none."""
+        return self.head is not None and self.head.is_parked is False
+
+    def is_settled(self) -> bool:
+        """Return whether the node is known to be at rest, and the record does not say otherwise of its ports."""
+        return self.is_at_rest() and not self.lacks_parking_record()
+
     def has_unknown_port(self) -> bool:
         """Return whether the state of some port is not known."""
         seen = self.seen.ports

@@ -83,7 +83,15 @@ def _power_off(scene: Scene, why: str) -> list[Action]:
 
 
 def _park(scene: Scene, why: str) -> list[Action]:
-    return [] if scene.is_parked() else [Park(subject=scene.name, why=why, ports=scene.parked_ports())]
+    """Return the parking of a node that is not known to be parked, or that is not recorded as parked.
+
+    A node that nothing is recorded of is left as it is: a fresh site has nothing to be done.
+    """
+    if scene.is_parked():
+        if not scene.lacks_parking_record():
+            return []
+        why = "it is parked, and that is not on record"
+    return [Park(subject=scene.name, why=why, ports=scene.parked_ports())]
 
 
 def _withdraw(scene: Scene, why: str) -> list[Action]:
@@ -119,10 +127,13 @@ def _secure(scene: Scene) -> list[Action]:
 
 def _expel(scene: Scene, course: Expel) -> list[Action]:
     why = course.causes[0] if course.causes else "an earlier rejection stands"
-    actions = _park(scene, why) + _power_off(scene, why)
+    actions, withdraw = _park(scene, why) + _power_off(scene, why), _withdraw(scene, why)
     if course.causes:
-        actions.append(RecordRejection(subject=scene.name, why=why, causes=course.causes, rejected=course.rejected))
-    return actions + _withdraw(scene, why)
+        rejection = RecordRejection(subject=scene.name, why=why, causes=course.causes, rejected=course.rejected)
+        actions.append(rejection)
+        # The evidence goes with the sessions: whoever is not on record as rejected would start over without it.
+        withdraw = [replace(action, after=(rejection.id,)) for action in withdraw]
+    return actions + withdraw
 
 
 def _join(scene: Scene) -> list[Action]:

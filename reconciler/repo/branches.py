@@ -35,7 +35,7 @@ def commit_on_branch(  # noqa: PLR0913  # what a commit is made of
     names = {f"{base}:{folder}" if folder else f"{base}^{{tree}}": folder for folder in folders_of(files)}
     trees = {names[name]: parse_tree(content) for name, content in git.objects(names).items()}
     new = NewObjects()
-    tree = write_tree(new, trees=trees, files=files)
+    tree, _ = write_tree(new, trees=trees, files=files)
     git.run("unpack-objects", "-q", "--strict", stdin=new.to_pack())
     settings = {"gpg.format": "ssh", "user.signingKey": str(signing_key.absolute())}
     arguments = ("commit-tree", "-S", "-p", base, tree)

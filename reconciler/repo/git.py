@@ -27,7 +27,11 @@ _GOOD = re.compile(r'Good "git" signature for (?P<principal>\S+) with \S+ key (?
 _LACKING = re.compile(
     r"(?i)could not read|unable to read|failed to traverse|bad (?:object|tree|revision)|not a valid (?:commit|object)|"
     r"could not parse|unable to parse|missing (?:blob|tree|commit)|"
-    r"empty filename in tree|malformed mode in tree|too-short tree"
+    r"empty filename in tree|malformed mode in tree|too-short tree|loose object \S+ \(stored in|packed object \S+ \(|"
+    r"object file \S+ is empty|not a tree object|unable to stream|corrupt loose object"
+)
+_UNWRITTEN = re.compile(
+    r"No space left on device|Disk quota exceeded|Out of diskspace|couldn't write '|unable to write|write error"
 )
 
 _SETTINGS = {
@@ -35,7 +39,7 @@ _SETTINGS = {
     "core.hooksPath": os.devnull,
     "core.fsmonitor": "false",
     "core.quotePath": "false",
-    "core.fsync": "committed,reference",
+    "core.fsync": "committed,derived-metadata,reference",
     "core.fsyncMethod": "batch",
     "commit.gpgSign": "false",
     "gc.auto": "0",
@@ -213,6 +217,11 @@ class Git:
         lines = (line.split(" ", 1) for line in output.splitlines())
         return next((check_id(commit) for commit, name in lines if name == ref), None)
 
+    def own_path(self, name: str) -> Path:
+        """Return where git keeps ``name`` (``objects``, a full ref name) of this repository, there or not."""
+        found = self.run("rev-parse", "--git-path", name).decode("utf-8", "surrogateescape").rstrip("\n")
+        return self.path / found
+
     def current_branch(self) -> str | None:
         """Return the branch that is checked out (or that HEAD names in a bare repository), None if detached."""
         code, output, errors = self._call(("symbolic-ref", "--quiet", "HEAD"))
@@ -347,11 +356,16 @@ class Git:
 
     def verify_commit(self, commit: str, *, allowed: AllowedSigners) -> Signature | None:
         """Return who of ``allowed`` signed ``commit``; None if nobody of them did, or the signature does not hold."""
-        with tempfile.NamedTemporaryFile(prefix="ringfence-signers-") as file:
-            file.write(allowed.to_bytes())
-            file.flush()
-            settings = {"gpg.ssh.allowedSignersFile": file.name}
-            code, _, said = self._call(("verify-commit", "--raw", check_id(commit)), settings=settings)
+        try:
+            with tempfile.NamedTemporaryFile(prefix="ringfence-signers-") as file:
+                file.write(allowed.to_bytes())
+                file.flush()
+                settings = {"gpg.ssh.allowedSignersFile": file.name}
+                code, _, said = self._call(("verify-commit", "--raw", check_id(commit)), settings=settings)
+        except OSError as error:
+            hint = "is the disk of temporary files full?"
+            message = f"no temporary file can be written: {error.strerror}"
+            raise TransientError("git", message, reason="TemporaryFiles", hint=hint) from error
         found = [match for line in said.splitlines() if (match := _GOOD.fullmatch(line))]
         if code or len(found) != 1:
             return None
@@ -409,6 +423,10 @@ class Git:
         if "dubious ownership" in errors:
             hint = "run ringfence as the repository's owner"
             return InputError(subject, "belongs to somebody else", reason="NotOurRepository", hint=hint)
+        if _UNWRITTEN.search(errors):
+            hint = "make room on its disk, and look whether that fails; nothing that is in it is lost"
+            message = f"cannot be written to: {cut(errors)}"
+            return TransientError(subject, message, reason="DiskFull", hint=hint)
         if _LACKING.search(errors):
             hint = "fetch the history whole (git fetch --unshallow), then look with: git fsck"
             return TrustError(
@@ -423,4 +441,7 @@ class Git:
 def _tree_entry(record: bytes) -> TreeEntry:
     meta, path = record.split(b"\t", 1)
     mode, _, object_id, size = meta.decode().split()
+    if size == "BAD":
+        hint = "look with: git fsck"
+        raise TrustError(f"object {object_id[:12]}", "is missing or damaged", reason="ObjectMissing", hint=hint)
     return TreeEntry(path=path, mode=mode, object_id=object_id, size=0 if size == "-" else int(size))

@@ -16,22 +16,36 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import ValidationError
 
 from reconciler.errors.taxonomy import InvariantError, RingfenceError, TransientError, TrustError
 from reconciler.evidence.canonical import canonical, canonical_value
+from reconciler.evidence.lease import (
+    Lease,
+    is_takeover,
+    lease_bytes,
+    leased,
+    next_lease,
+    parse_lease,
+    released,
+    renewed,
+)
 from reconciler.model.record import Head
 from reconciler.ports.ledger import Entry
+from reconciler.repo.durable_ref import DurableRef
 from reconciler.repo.git import Git, check_id
-from reconciler.repo.objects import NewObjects, Tree, folders_of, parse_tree, write_tree
+from reconciler.repo.objects import NewObjects, Tree, write_tree
+from reconciler.repo.packs import PackStore
 from reconciler.repo.places import (
     JOURNAL_HEAD,
     OBSERVATION_PATH,
     TRUSTED_PATH,
+    WRITER_PATH,
     blob_path,
     head_path,
     is_attachment,
@@ -41,6 +55,7 @@ from reconciler.repo.places import (
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
 from reconciler.repo.transparency import Log, extend, read_log
+from reconciler.repo.tree_cache import TreeCache
 
 WRITER = "ringfence <ringfence@localhost>"
 ORIGIN = "ringfence/evidence"
@@ -57,6 +72,8 @@ class _Ticket:
     commit: str | None = None
     error: RingfenceError | None = None
     files: dict[str, bytes] = field(default_factory=dict)
+    lease: Lease | None = None
+    confirm: Callable[[str], None] | None = None
 
 
 class GitLedger:
@@ -80,9 +97,15 @@ class GitLedger:
         self._queue_lock = threading.Lock()
         self._queue: list[_Ticket] = []
         self._is_synced = False
+        self._is_swept = False
         self._tip: str | None = None
         self._heads: dict[str, Head] = {}
         self._log: Log | None = None
+        self._writer: str | None = None
+        self._lease: Lease | None = None
+        self._trees = TreeCache()
+        self._packs = PackStore(git)
+        self._ref = DurableRef(git, branch)
 
     def heads(self) -> Mapping[str, Head]:
         """Return the newest head of every node that has one."""
@@ -98,8 +121,7 @@ class GitLedger:
         """Return the last desired-state commit that was called trusted, None if there is none yet."""
         with self._lock:
             tip = self._sync()
-            name = f"{tip}:{TRUSTED_PATH}"
-            content = self._git.objects([name]).get(name) if tip else None
+            content = self._contents(tip, (TRUSTED_PATH,)).get(TRUSTED_PATH)
         if content is None:
             return None
         try:
@@ -113,16 +135,45 @@ class GitLedger:
             content = canonical({"commit": check_id(commit)})
             self._submit(_Ticket(trusted=commit, files={TRUSTED_PATH: content}))
 
+    def journal_head(self) -> bytes | None:
+        """Return the sum of the journal as it was written, None if there is none yet."""
+        with self._lock:
+            tip = self._sync()
+            name = f"{tip}:{JOURNAL_HEAD}"
+            return self._git.objects([name]).get(name) if tip else None
+
     def observation(self) -> bytes | None:
         """Return the recorded observation as it was written, None if there is none yet."""
         with self._lock:
             tip = self._sync()
-            name = f"{tip}:{OBSERVATION_PATH}"
-            return self._git.objects([name]).get(name) if tip else None
+            return self._contents(tip, (OBSERVATION_PATH,)).get(OBSERVATION_PATH)
 
     def set_observation(self, content: bytes) -> None:
         """Record ``content`` as what was last seen, in place of what was recorded before."""
         self._submit(_Ticket(files={OBSERVATION_PATH: content}))
+
+    def hold(self, writer: str, *, confirm: Callable[[str], None]) -> None:
+        """Write as the machine ``writer`` from now on, and see to it that the branch's lease is its own.
+
+        ``confirm`` is given the commit that takes the lease over from another machine, before the branch moves: it
+        raises if somebody else was first. TransientError (``EvidenceLeased``): another machine holds the lease.
+        """
+        with self._lock:
+            self._writer = writer
+            self._read_lease(self._sync())
+            due = next_lease(self._lease, writer=writer, now=_now())
+            is_anothers = is_takeover(self._lease, writer=writer)
+        if due is not None:
+            self._submit(
+                _Ticket(files={WRITER_PATH: lease_bytes(due)}, lease=due, confirm=confirm if is_anothers else None)
+            )
+
+    def release(self) -> None:
+        """Give the lease up, if it is held, so that another machine need not wait for its end."""
+        with self._lock:
+            lease, writer, self._writer = self._lease, self._writer, None
+        if lease is not None and writer == lease.writer and (over := released(lease, now=_now())) is not None:
+            self._submit(_Ticket(files={WRITER_PATH: lease_bytes(over)}, lease=over))
 
     def _submit(self, ticket: _Ticket) -> str:
         if not ticket.files:
@@ -157,7 +208,7 @@ class GitLedger:
         if key is None:
             raise InvariantError("evidence", "there is no key to sign it with", reason="NoEvidenceKey")
         before = self._check_tip()  # 1
-        trees = self._trees(before, [path for ticket in tickets for path in ticket.files])
+        trees = self._trees.load(self._git, before, [path for ticket in tickets for path in ticket.files])
         files: dict[str, bytes] = {}
         for ticket in tickets:
             ticket.error = self._conflict(ticket, trees=trees, files=files)  # 2
@@ -168,42 +219,70 @@ class GitLedger:
         if not served:
             return ""
         statements = [(entry.path, entry.envelope) for ticket in served for entry in ticket.entries]
+        lease = self._due_lease(before, served)
+        if lease is not None:
+            files[WRITER_PATH] = lease_bytes(lease)
+            trees |= self._trees.load(self._git, before, [WRITER_PATH])
         log = self._log
         if statements:
-            log = log or read_log(self._git, before, origin=self._origin)
+            log = log or read_log(partial(self._contents, before), origin=self._origin)
             log, lines = extend(log, statements, origin=self._origin, key=key, today=datetime.now(UTC).date())
-            trees |= self._trees(before, [path for path in lines if path not in files])
+            trees |= self._trees.load(self._git, before, [path for path in lines if path not in files])
             files |= lines
         new = NewObjects()
-        tree = write_tree(new, trees=trees, files=files)
+        tree, edited = write_tree(new, trees=trees, files=files)
         commit = new.add("commit", key.sign_commit(_commit_bytes(tree, parent=before, tickets=served)))
-        self._git.run("unpack-objects", "-q", "--strict", stdin=new.to_pack())  # 3
-        if not self._git.move_branch(self._branch, old=before, new=commit, note="ringfence: evidence"):
+        self._packs.add(new.to_pack())  # 3
+        for confirm in (ticket.confirm for ticket in served if ticket.confirm):
+            confirm(commit)
+        if not self._ref.move(old=before, new=commit):
+            self._read_tip()  # Says more about who moved it, if there is more to say.
             raise self._moved()
+        self._trees.advance(commit, edited)
         self._tip = commit
         self._is_synced = True
         self._log = log
+        self._lease = next((ticket.lease for ticket in reversed(served) if ticket.lease), lease or self._lease)
         self._heads |= {head.node: head for ticket in served for entry in ticket.entries for head in entry.heads}
         return commit
+
+    def _contents(self, tip: str | None, paths: Sequence[str]) -> dict[str, bytes]:
+        return self._trees.contents(self._git, tip, paths)
+
+    def _due_lease(self, tip: str | None, tickets: Sequence[_Ticket]) -> Lease | None:
+        """Return the lease that is written along with ``tickets``; raise if it is another machine's now."""
+        if self._writer is None or any(ticket.lease for ticket in tickets):
+            return None
+        lease = self._read_lease(tip)
+        if lease is None:
+            return None  # Nobody has asked for it yet.
+        if lease.writer != self._writer:
+            raise leased(lease)
+        return renewed(lease, now=_now())
+
+    def _read_lease(self, tip: str | None) -> Lease | None:
+        if self._lease is None:
+            content = self._contents(tip, (WRITER_PATH,)).get(WRITER_PATH)
+            self._lease = parse_lease(content) if content is not None else None
+        return self._lease
 
     def _sync(self) -> str | None:
         """Return the tip, after checking it and reading its heads if it is not the one that was left."""
         tip = self._read_tip()
         if tip != self._tip or not self._is_synced:
             self._heads = self._read_heads(tip) if tip else {}
-            self._tip, self._is_synced, self._log = tip, True, None
+            self._tip, self._is_synced, self._log, self._lease = tip, True, None, None
         return tip
 
     def _check_tip(self) -> str | None:
-        """Return the tip to append to; callers build on heads, so nothing may have come after these were read."""
-        if not self._is_synced:
-            return self._sync()
-        if self._read_tip() != self._tip:
-            raise self._moved()
-        return self._tip
+        """Return the tip to append to; callers build on heads, so nothing may have come after these were read (3)."""
+        if not self._is_swept:
+            self._is_swept = True
+            self._packs.sweep()
+        return self._tip if self._is_synced else self._sync()
 
     def _read_tip(self) -> str | None:
-        tip = self._git.head(self._branch)
+        tip = self._ref.read()
         if tip == self._tip:
             return tip
         subject = f"branch {self._branch}"
@@ -226,6 +305,8 @@ class GitLedger:
         heads = {}
         for entry in entries:
             path = entry.path.decode("utf-8", "backslashreplace")
+            if entry.object_id not in contents:
+                raise self._broken(path)
             try:
                 head = Head.model_validate_json(contents[entry.object_id])
             except ValidationError as error:
@@ -235,12 +316,6 @@ class GitLedger:
             heads[head.node] = head
         return heads
 
-    def _trees(self, tip: str | None, paths: list[str]) -> dict[str, Tree]:
-        if tip is None:
-            return {}
-        names = {f"{tip}:{folder}" if folder else f"{tip}^{{tree}}": folder for folder in folders_of(paths)}
-        return {names[name]: parse_tree(content) for name, content in self._git.objects(names).items()}
-
     def _conflict(
         self, ticket: _Ticket, *, trees: Mapping[str, Tree], files: Mapping[str, bytes]
     ) -> RingfenceError | None:
@@ -248,6 +323,11 @@ class GitLedger:
             folder, _, name = path.rpartition("/")
             if path in files or name.encode() in trees.get(folder, {}):
                 return InvariantError(path, "is on the evidence branch already", reason="StatementExists")
+        for digest, content in (blob for entry in ticket.entries for blob in entry.blobs.items()):
+            path = blob_path(digest)
+            is_known = path in files or _is_blob_in(path, trees=trees)
+            if not is_known and hashlib.sha256(content).hexdigest() != digest:
+                return InvariantError(f"blob {digest[:12]}", "has another digest", reason="BadBlob")
         return None
 
     def _moved(self) -> TransientError:
@@ -257,6 +337,10 @@ class GitLedger:
     def _broken(self, path: str) -> TrustError:
         hint = "run ringfence audit; nothing is recorded until the branch is repaired"
         return TrustError(f"branch {self._branch}", f"{path} cannot be read", reason="EvidenceBroken", hint=hint)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _is_blob_in(path: str, *, trees: Mapping[str, Tree]) -> bool:
@@ -270,15 +354,13 @@ def _entry_files(entries: Sequence[Entry]) -> dict[str, bytes]:
     for entry in entries:
         if not is_statement(entry.path) or entry.path in files:
             raise InvariantError(entry.path, "is no place for a statement", reason="BadStatementPath")
-        if not all(is_attachment(path) for path in entry.attached) or set(entry.sums) - {JOURNAL_HEAD}:
+        if not all(is_attachment(path) for path in entry.attached) or set(entry.sums) - {JOURNAL_HEAD, TRUSTED_PATH}:
             raise InvariantError(entry.path, "brings files that have no place", reason="BadStatementPath")
         for head in entry.heads:
             if not is_node(head.node):
                 raise InvariantError(f"node {head.node}", "is no name of a node", reason="BadHead")
             files[head_path(head.node)] = canonical_value(head)
         for digest, content in entry.blobs.items():
-            if hashlib.sha256(content).hexdigest() != digest:
-                raise InvariantError(f"blob {digest[:12]}", "has another digest", reason="BadBlob")
             files[blob_path(digest)] = content
         files |= {entry.path: entry.envelope, **entry.attached, **entry.sums}
     return files
@@ -291,7 +373,8 @@ def _commit_bytes(tree: str, *, parent: str | None, tickets: Sequence[_Ticket]) 
     lines = [f"{head.node}: {head.phase} #{head.sequence}" for head in heads[:_MESSAGE_LINES]]
     lines += [f"and {len(heads) - _MESSAGE_LINES} more"] if len(heads) > _MESSAGE_LINES else []
     lines += [f"trust {commit}" for commit in trusted]
-    what = "trust" if trusted else "observation"
+    is_lease = any(ticket.lease for ticket in tickets)
+    what = "trust" if trusted else "lease" if is_lease else "observation"
     subject = f"evidence: {len(heads) or len(entries)} records" if entries else f"evidence: {what}"
     now = int(time.time())
     headers = [f"tree {tree}", *([f"parent {parent}"] if parent else [])]

@@ -50,13 +50,22 @@ PATTERNS: Mapping[str, Words] = {
     r"^[a-z][a-z0-9-]{0,62}$": Words(
         "a branch name", "use lower-case letters, digits and dashes, a letter first", "evidence"
     ),
-    r"^tcp:[0-9a-fA-F.:\[\]]+:[0-9]{1,5}$": Words(
+    r"^(tcp:[0-9a-fA-F.:\[\]]+|(ssh|https):[0-9A-Za-z.:\[\]-]{1,255}):[0-9]{1,5}$": Words(
         "a switch's address",
-        "write tcp:, its IP address and the port of its OVSDB: tcp:10.0.0.2:6640",
+        "write tcp:, its IP address and the port of its OVSDB: tcp:10.0.0.2:6640; or ssh: or https:, host and port",
         "tcp:10.0.0.2:6640",
+    ),
+    r"^[A-Za-z0-9]([A-Za-z0-9._/:-]{0,61}[A-Za-z0-9])?$": Words(
+        "a switch port", "write it as the switch does, without spaces", "swp7"
+    ),
+    r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{32,2048}={0,2}$": Words(
+        "an SSH host key", "write its type and its key, as ssh-keyscan shows them, without the host", ""
     ),
     r"^[0-9A-Za-z.\[\]:-]{1,255}$": Words(
         "a BMC's address", "write its IP address or host name alone; the port stands in port", "10.0.3.7"
+    ),
+    r"^[0-9A-Za-z][0-9A-Za-z._-]{0,127}$": Words(
+        "the Id of a Redfish system", "write the last part of its path below /redfish/v1/Systems", "System.Embedded.1"
     ),
     r"^[a-z0-9][a-z0-9/._-]{0,127}$": Words(
         "a name of credentials",

@@ -6,7 +6,11 @@ import re
 
 TRUSTED_PATH = "trusted.json"
 OBSERVATION_PATH = "observation.json"
+WRITER_PATH = "writer.json"
+"""The lease: who writes the branch, and until when."""
 JOURNAL_HEAD = "journal/head.json"
+PARTED = "refs/ringfence/parted/"
+"""Refs below it keep records of ours that another writer's takeover left beside the branch."""
 LATEST_CHECKPOINT = "checkpoints/latest"
 FRONTIER = "log/frontier.json"
 LOG_LINES = 256
@@ -57,5 +61,5 @@ def is_node(name: str) -> bool:
 
 def is_rewritten(path: str) -> bool:
     """Return whether the file at ``path`` is one that is written anew, as a sum of what was only added."""
-    sums = {TRUSTED_PATH, OBSERVATION_PATH, JOURNAL_HEAD, LATEST_CHECKPOINT, FRONTIER}
+    sums = {TRUSTED_PATH, OBSERVATION_PATH, WRITER_PATH, JOURNAL_HEAD, LATEST_CHECKPOINT, FRONTIER}
     return path in sums or path.startswith(("nodes/", "log/"))

@@ -4,7 +4,8 @@
    (``repo.trust``: no rewind, no fork, no unsigned or unauthorised change) and whose documents are valid.
 2. The evidence branch is never deleted, and only leads on: without merges, signed by an evidence signer of the followed
    branch, statements and blobs only added.
-3. A tag below ``approve/`` is one that can count: annotated, signed, of a commit, and named as its ref.
+3. The branch of a witness that the followed state knows is never deleted, and only leads on, signed by that witness.
+4. A tag below ``approve/`` is one that can count: annotated, signed, of a commit, and named as its ref.
 Other branches and tags hold proposals; anything may be pushed to them. Objects that nobody accepts stay in git's
 quarantine, which is given to git on purpose. Whether an approval's signer is known is asked when it counts.
 """
@@ -14,21 +15,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.errors.taxonomy import InputError, InvariantError, RingfenceError, TrustError, cut
 from reconciler.repo.desired import load_desired, load_signers
 from reconciler.repo.git import NO_COMMIT, Git, branch_ref, check_id
+from reconciler.repo.places import is_rewritten
 from reconciler.repo.remote import APPROVALS
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.snapshot import read_commit
 from reconciler.repo.trust import FetchedCommit, judge
+from reconciler.repo.witness_branch import witness_branch
 
 MAX_UPDATES = 10_000
 _MANY = 20
 _SIGNED = re.compile(rb"^-----BEGIN (SSH|PGP) SIGNATURE-----$", re.MULTILINE)
-_ADDED_ONLY = ("statements/", "blobs/")
 _QUARANTINE = ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH")
 
 
@@ -48,10 +50,11 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Writers:
-    """Who may write the evidence branch, and what it is called."""
+    """Who may write the evidence branch, and what it is called; the witnesses, by the ref that is theirs."""
 
     branch: str
     signers: AllowedSigners
+    witnesses: Mapping[str, AllowedSigners] = field(default_factory=dict)
 
 
 def parse_updates(lines: bytes) -> list[Update]:
@@ -95,6 +98,8 @@ def judge_push(git: Git, updates: Sequence[Update], *, branch: str | None = None
     for update in updates:
         if update.ref == branch_ref(writers.branch):
             problems += _judge_evidence(git, update, writers=writers)
+        elif update.ref in writers.witnesses:
+            problems += _judge_witness(git, update, signers=writers.witnesses[update.ref])
         elif update.ref.startswith(APPROVALS) and not update.is_deletion:
             problems += _judge_approval(git, update)
     return problems
@@ -125,7 +130,9 @@ def _writers(git: Git, main: str | None) -> _Writers:
     except InputError:
         # The branch was left invalid before this hook was there: until it is mended, no evidence is taken.
         return _Writers(branch="evidence", signers=AllowedSigners(signers=()))
-    return _Writers(branch=spec.branch, signers=load_signers(snapshot, findings=[]).only(spec.signers))
+    known = load_signers(snapshot, findings=[])
+    witnesses = {branch_ref(witness_branch(each.name)): known.only((each.signer,)) for each in spec.witnesses.known}
+    return _Writers(branch=spec.branch, signers=known.only(spec.signers), witnesses=witnesses)
 
 
 def _judge_evidence(git: Git, update: Update, *, writers: _Writers) -> list[RingfenceError]:
@@ -149,16 +156,28 @@ def _judge_evidence(git: Git, update: Update, *, writers: _Writers) -> list[Ring
     return [*problems, *_rewritten(git, update.new, past=old)][:_MANY]
 
 
+def _judge_witness(git: Git, update: Update, *, signers: AllowedSigners) -> list[RingfenceError]:
+    hint = "it holds what the witness saw, and only the witness adds to it"
+    if update.is_deletion:
+        return [TrustError(update.ref, "is never deleted", reason="WitnessRewound", hint=hint)]
+    if update.old != NO_COMMIT and not git.is_ancestor(update.old, of=update.new):
+        message = f"{update.new[:12]} does not lead on from {update.old[:12]}"
+        return [TrustError(update.ref, message, reason="WitnessRewound", hint=hint)]
+    if git.verify_commit(update.new, allowed=signers) is None:
+        message = "is not signed by that witness"
+        return [TrustError(f"commit {update.new[:12]}", message, reason="WitnessForeign", hint=hint)]
+    return []
+
+
 def _rewritten(git: Git, commit: str, *, past: str | None) -> list[RingfenceError]:
     """Return what the commits up to ``commit`` took away or changed that is only ever added."""
     problems: list[RingfenceError] = []
     for change in git.history(commit, past=past):
         path = change.path.decode("utf-8", "backslashreplace")
-        is_kept = path.startswith(_ADDED_ONLY)
-        if change.mode == "100644" and (change.status == "A" or (change.status == "M" and not is_kept)):
+        if change.mode == "100644" and (change.status == "A" or (change.status == "M" and is_rewritten(path))):
             continue
         word = {"D": "deletes", "M": "changes"}.get(change.status, "makes something else than a plain file of")
-        subject, hint = f"commit {change.commit[:12]}", "statements and blobs are only ever added"
+        subject, hint = f"commit {change.commit[:12]}", "what is on record is only ever added to"
         problems.append(TrustError(subject, f"{word} {cut(path)}", reason="EvidenceRewritten", hint=hint))
     return problems[:_MANY]
 

@@ -58,6 +58,7 @@ def _check_signers(
         for j, name in enumerate(rule.signers)
     ]
     mentions += [(("spec", "evidence", "signers", j), name) for j, name in enumerate(spec.evidence.signers)]
+    yield from _check_witnesses(repository, signers=signers)
     for location, name in mentions:
         known = (
             signers.principals if location[1] == "evidence" else signers.principals | gpg
@@ -66,6 +67,16 @@ def _check_signers(
             hint = meant(name, known) or f"add a line for {name} to {layout.ALLOWED_SIGNERS}"
             message = f"there is no signer {name}"
             yield repository.find(*location, code="DanglingReference", message=message, hint=hint)
+
+
+def _check_witnesses(repository: Located[Repository], *, signers: AllowedSigners) -> Iterator[Finding]:
+    known = {signer.principal for signer in signers.signers if "ssh-ed25519" in signer.line.split()}
+    for j, witness in enumerate(repository.document.spec.evidence.witnesses.known):
+        if witness.signer not in known and signers.signers:
+            here = ("spec", "evidence", "witnesses", "known", j, "signer")
+            hint = meant(witness.signer, known) or f"add a line for {witness.signer} to {layout.ALLOWED_SIGNERS}"
+            message = f"there is no signer {witness.signer} with an Ed25519 key"
+            yield repository.find(*here, code="DanglingReference", message=message, hint=hint)
 
 
 def _check_node(found: Catalogue, node: Located[Node]) -> Iterator[Finding]:

@@ -52,6 +52,14 @@ _SETTINGS = {
     "push.gpgSign": "false",
     "push.recurseSubmodules": "no",
 }
+_FETCH = (
+    "--quiet",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-recurse-submodules",
+    "--refmap=",
+    "--no-auto-gc",
+)
 _REFUSED = (
     "Permission denied",
     "Authentication failed",
@@ -122,16 +130,19 @@ class Remote:
             specs.append(f"+{APPROVALS}*:{APPROVALS}*")
         if not specs:
             return False
-        options = (
-            "--quiet",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--no-recurse-submodules",
-            "--refmap=",
-            "--no-auto-gc",
-        )
-        self._call("fetch", *options, self._access.url, *specs)
+        self._call("fetch", *_FETCH, self._access.url, *specs)
         return True
+
+    def fetch_branch(self, branch: str, *, into: str) -> str | None:
+        """Bring ``branch`` to the ref ``into``, wherever that was, and return its commit; None if it is not there."""
+        ref = branch_ref(branch)
+        line = self._call("ls-remote", "--refs", self._access.url, ref).decode("utf-8", "replace").strip()
+        if not line:
+            return None
+        commit = check_id(line.partition("\t")[0])
+        if self.git.at(into) != commit:
+            self._call("fetch", *_FETCH, self._access.url, f"+{ref}:{into}")
+        return self.git.at(into)
 
     def push(self, commit: str, *, branch: str) -> None:
         """Put ``commit`` on the remote's ``branch`` if that only adds to it.
@@ -140,6 +151,10 @@ class Remote:
         """
         spec = f"{check_id(commit)}:{branch_ref(branch)}"
         self._call("push", "--quiet", "--no-verify", self._access.url, spec)
+
+    def keep(self, commit: str, *, ref: str) -> None:
+        """Let the remote's new ``ref``, a full name that is no branch, name ``commit``. Errors as ``push``."""
+        self._call("push", "--quiet", "--no-verify", self._access.url, f"{check_id(commit)}:{ref}")
 
     def _approvals(self) -> dict[str, str]:
         output = self.git.run("for-each-ref", "--format=%(objectname) %(refname)", APPROVALS).decode("utf-8", "replace")

@@ -8,7 +8,7 @@ Source: RFC 9162 (tree), C2SP tlog-checkpoint and signed-note (head).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -16,7 +16,6 @@ from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.canonical import canonical
 from reconciler.evidence.merkle import Frontier, leaf_hash, parse_frontier
 from reconciler.evidence.note import Checkpoint, checkpoint_body, parse_checkpoint, parse_note, sign_note
-from reconciler.repo.git import Git
 from reconciler.repo.places import FRONTIER, LATEST_CHECKPOINT, LOG_LINES, checkpoint_path, log_path
 from reconciler.repo.signing import EvidenceKey
 
@@ -30,13 +29,10 @@ class Log:
     day: date | None = None
 
 
-def read_log(git: Git, tip: str | None, *, origin: str) -> Log:
-    """Return the end of the log at the evidence commit ``tip``; TrustError if its parts do not fit together."""
-    if tip is None:
-        return Log()
-    names = {name: f"{tip}:{name}" for name in (FRONTIER, LATEST_CHECKPOINT)}
-    found = git.objects(names.values())
-    frontier_json, note = (found.get(name) for name in names.values())
+def read_log(read: Callable[[Sequence[str]], Mapping[str, bytes]], *, origin: str) -> Log:
+    """Return the end of the log whose files ``read`` gives by path; TrustError if its parts do not fit together."""
+    found = read((FRONTIER, LATEST_CHECKPOINT))
+    frontier_json, note = found.get(FRONTIER), found.get(LATEST_CHECKPOINT)
     if frontier_json is None and note is None:
         return Log()
     if frontier_json is None or note is None:
@@ -45,8 +41,7 @@ def read_log(git: Git, tip: str | None, *, origin: str) -> Log:
     if (signed.origin, signed.size, signed.root) != (origin, frontier.size, frontier.root()):
         raise _broken("has another head than the signed one")
     part, rest = divmod(frontier.size, LOG_LINES)
-    name = f"{tip}:{log_path(part)}"
-    tail = git.objects([name]).get(name, b"") if rest else b""
+    tail = read((log_path(part),)).get(log_path(part), b"") if rest else b""
     if tail.count(b"\n") != rest:
         raise _broken("has not as many lines as its head says")
     return Log(frontier=frontier, tail=tail)

@@ -13,7 +13,7 @@ from reconciler.repo.patterns import PATTERNS
 from reconciler.repo.schema import generate_schemas
 
 _REPO = Path(__file__).parents[2] / "reconciler" / "repo"
-_ELSEWHERE = {"ledger.py", "git.py", "codes.py", "trust.py"}
+_ELSEWHERE = {"ledger.py", "git.py", "codes.py", "trust.py", "audited.py", "witnessed.py"}
 """Modules whose ``code=`` is no finding's."""
 
 

@@ -110,7 +110,7 @@ def test_an_expelled_member_is_parked_before_it_loses_its_power() -> None:
     before = len(world.line.effects)
     runner.settle(quiet_rounds=LONG)
     done = [effect.operation for effect in world.line.effects[before:] if effect.subject in ("swp3", "n2", "common")]
-    assert done[0] == "set_access"
+    assert done[0] == "apply"
     assert done.index("rotate") < done.index("turn_off")
 
 
@@ -165,7 +165,7 @@ def test_a_leaver_is_off_before_it_is_parked_and_free_only_with_its_keys_rotated
     world.trust(site(nodes=1, revision=1))
     runner.settle()
     done = [effect.operation for effect in world.line.effects[before:]]
-    for first, then in (("turn_off", "set_access"), ("set_access", "append"), ("rotate", "append")):
+    for first, then in (("turn_off", "apply"), ("apply", "append"), ("rotate", "append")):
         assert done.index(first) < done.index(then), f"{first} comes after {then}: {done}"
     assert_settled(world)
 

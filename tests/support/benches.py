@@ -18,28 +18,27 @@ from pathlib import Path
 import pyrage
 
 from reconciler.drivers.custodian import AgeCustodian, create_identity
+from reconciler.drivers.https import Vouching
 from reconciler.drivers.ipmi.pool import WorkerPool
-from reconciler.drivers.ipmi.power import Credentials, IpmiPower
-from reconciler.drivers.openvswitch import OpenVswitch
-from reconciler.drivers.secret import Secret
+from reconciler.drivers.ipmi.power import IpmiPower
+from reconciler.drivers.redfish.power import RedfishPower
+from reconciler.drivers.secret import Credentials, Secret
 from reconciler.drivers.spool.boot import SpoolBootService
 from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.desk import SpoolDesk
 from reconciler.drivers.spool.front import Issued, SpoolFront, Submission
-from reconciler.model.observed import PortMode, PortState
 from reconciler.ports.attestation import Answer, AttestationDesk
 from reconciler.ports.boot import BootService
 from reconciler.ports.custody import Custodian
-from reconciler.ports.isolation import Switch
 from reconciler.ports.power import Power
-from tests.support.devices import RealBmc, RealSwitch, hung
+from tests.support.devices import RealBmc, hung
+from tests.support.redfish import RealRedfish
 from tests.support.served import put_image
 from tests.support.softtpm import SoftTpm
 from tests.support.world_custodian import SimulatedCustodian
 from tests.support.world_desk import Counter, SimulatedBoot, SimulatedDesk, SimulatedService
 from tests.support.world_line import FOREVER, Fault, FaultKind, Line
 from tests.support.world_power import SimulatedPower
-from tests.support.world_switch import SimulatedSwitch, access
 
 DEADLINE_S = 2.0
 AIRLOCK_VLAN, ENCLAVE_VLAN = 101, 200
@@ -47,23 +46,20 @@ Failing = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(kw_only=True)
-class SwitchBench:
-    """A switch with ports swp1 and swp2, parked on 999."""
-
-    switch: Switch
-    truth: Callable[[str], PortState]
-    make_trunk: Callable[[str], None]
-    silent: Failing
-
-
-@dataclass(kw_only=True)
 class PowerBench:
-    """A machine that is off; ``with_wrong_password`` is the same BMC for somebody who does not know it."""
+    """A machine that is off; ``refusing`` is the same BMC for somebody who does not know its password.
+
+    ``silent``: nothing answers. ``away``: the BMC itself is starting again. ``idle``: it takes commands about power and
+    does nothing. ``stubborn``: it does not take the network as boot device.
+    """
 
     power: Power
     is_on: Callable[[], bool]
     resets: Callable[[], int]
     silent: Failing
+    away: Failing
+    idle: Failing
+    stubborn: Failing
     refusing: Power
 
 
@@ -98,7 +94,9 @@ class Caller:
     confirm: Callable[[str], None]
 
 
-def _failing(line: Line, device: str, kind: FaultKind) -> Failing:
+def failing(line: Line, device: str, kind: FaultKind) -> Failing:
+    """Return what makes every call to ``device`` fail for a while."""
+
     @contextmanager
     def fail() -> Iterator[None]:
         line.faults.append(Fault(device=device, kind=kind, times=FOREVER))
@@ -108,40 +106,6 @@ def _failing(line: Line, device: str, kind: FaultKind) -> Failing:
             line.faults.clear()
 
     return fail
-
-
-@contextmanager
-def simulated_switch() -> Iterator[SwitchBench]:
-    """Give a switch of the simulated world."""
-    line = Line()
-    switch = SimulatedSwitch("tor", ports={"swp1": access(999), "swp2": access(999)}, line=line)
-
-    def make_trunk(port: str) -> None:
-        switch.truth[port] = PortState(mode=PortMode.OTHER)
-
-    yield SwitchBench(
-        switch=switch,
-        truth=lambda port: switch.truth[port],
-        make_trunk=make_trunk,
-        silent=_failing(line, "switch/*", FaultKind.HANG),
-    )
-
-
-@contextmanager
-def openvswitch() -> Iterator[SwitchBench]:
-    """Give a real Open vSwitch."""
-    with RealSwitch() as real:
-        switch = OpenVswitch("tor", address=real.address, bridge="tor", deadline_s=DEADLINE_S)
-
-        def truth(port: str) -> PortState:
-            mode, tag, trunks = (real.column(port, name) for name in ("vlan_mode", "tag", "trunks"))
-            return access(int(tag)) if (mode, trunks) == ("access", "[]") else PortState(mode=PortMode.OTHER)
-
-        def make_trunk(port: str) -> None:
-            real.configure("clear", "port", port, "tag", "--", "clear", "port", port, "vlan_mode")
-
-        with contextlib.closing(switch):
-            yield SwitchBench(switch=switch, truth=truth, make_trunk=make_trunk, silent=lambda: hung(real.database))
 
 
 @dataclass(kw_only=True)
@@ -166,7 +130,10 @@ def simulated_power() -> Iterator[PowerBench]:
         power=SimulatedPower("n1", machine=machine, line=line),
         is_on=lambda: machine.is_on,
         resets=lambda: machine.resets,
-        silent=_failing(line, "power/*", FaultKind.HANG),
+        silent=failing(line, "power/*", FaultKind.HANG),
+        away=failing(line, "power/*", FaultKind.HANG),
+        idle=failing(line, "power/*", FaultKind.OLD),
+        stubborn=failing(line, "power/*", FaultKind.REFUSED),
         refusing=SimulatedPower("n1", machine=machine, line=refusing),
     )
 
@@ -193,8 +160,57 @@ def ipmi() -> Iterator[PowerBench]:
             is_on=lambda: real.machine("power") == "1",
             resets=lambda: sum(command.startswith("reset") for command in real.commands()),
             silent=lambda: hung(real.process),
+            away=lambda: _away(real.halt, real.boot),
+            idle=lambda: _present(real.folder / "stuck"),
+            stubborn=lambda: _present(real.folder / "stubborn"),
             refusing=power("not its password"),
         )
+
+
+@contextmanager
+def redfish() -> Iterator[PowerBench]:
+    """Give a real Redfish service, sushy-tools'."""
+    with RealRedfish() as real:
+
+        def power(password: str) -> RedfishPower:
+            return RedfishPower(
+                "n1",
+                address="127.0.0.1",
+                port=real.port,
+                credentials=Credentials(user=real.user, password=Secret(password.encode())),
+                vouching=Vouching(certificate=real.pin),
+                network_boot="pxe",  # of UefiHttp the emulator makes Pxe
+                deadline_s=2 * DEADLINE_S,  # it is a program of some size on a machine of two processors
+            )
+
+        yield PowerBench(
+            power=power(real.password),
+            is_on=real.is_on,
+            resets=lambda: sum("Restart" in command for command in real.commands()),
+            silent=lambda: hung(real.process),
+            away=lambda: _away(real.halt, real.boot),
+            idle=lambda: _present(real.folder / "stuck"),
+            stubborn=lambda: _present(real.folder / "stubborn"),
+            refusing=power("not its password"),
+        )
+
+
+@contextmanager
+def _present(file: Path) -> Iterator[None]:
+    file.touch()
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+@contextmanager
+def _away(halt: Callable[[], None], boot: Callable[[], None]) -> Iterator[None]:
+    halt()
+    try:
+        yield
+    finally:
+        boot()
 
 
 @contextmanager

@@ -95,6 +95,9 @@ def wait_until(is_so: object, *, what: str) -> None:
 class RealSwitch(Peer):
     """An Open vSwitch with bridge ``tor`` (swp1, swp2 parked on 999) and bridge ``other`` (its1)."""
 
+    datapath = kind = "dummy"
+    options: tuple[str, ...] = ("--enable-dummy=override",)
+
     def __init__(self) -> None:
         """Start it."""
         super().__init__()
@@ -103,15 +106,28 @@ class RealSwitch(Peer):
             self.run("ovsdb-tool", "create", "conf.db", str(_VSWITCH_SCHEMA))
             self.port = 0
             self.start_database()
-            self.daemon = self.start("ovs-vswitchd", f"unix:{self.folder}/db.sock", "--enable-dummy=override",
-                                     "--disable-system", "--disable-system-route", "-vconsole:off",
-                                     f"--unixctl={self.folder}/v.ctl")  # fmt: skip
-            self.configure("add-br", "tor", "--", "set", "bridge", "tor", "datapath_type=dummy")
-            self.configure("add-br", "other", "--", "set", "bridge", "other", "datapath_type=dummy")
+            self.start_daemon()
+            for bridge in ("tor", "other"):
+                self.configure("add-br", bridge, "--", "set", "bridge", bridge, f"datapath_type={self.datapath}")
             for bridge, port in (("tor", "swp1"), ("tor", "swp2"), ("other", "its1")):
-                self.configure("add-port", bridge, port, "tag=999", "vlan_mode=access",
-                               "--", "set", "interface", port, "type=dummy")  # fmt: skip
+                self.add_port(port, bridge=bridge)
             undo.pop_all()
+
+    def start_daemon(self) -> None:
+        """Start the forwarding plane."""
+        self.daemon = self.start(*self.enter(), "ovs-vswitchd", f"unix:{self.folder}/db.sock", *self.options,
+                                 "--disable-system", "--disable-system-route", "-vconsole:off",
+                                 f"--unixctl={self.folder}/v.ctl")  # fmt: skip
+
+    def enter(self) -> tuple[str, ...]:
+        """Return the words before the command of the forwarding plane: where it is to run."""
+        return ()
+
+    def add_port(self, port: str, *, bridge: str = "tor", vlan: int = 999) -> None:
+        """Make a port, an access port of ``vlan`` from the first instant; on 999 it is parked."""
+        self.configure("add-port", bridge, port, f"tag={vlan}", "vlan_mode=access",
+                       f"protected={'true' if vlan == 999 else 'false'}",  # the parking VLAN
+                       "--", "set", "interface", port, f"type={self.kind}")  # fmt: skip
 
     @property
     def address(self) -> str:
@@ -138,6 +154,21 @@ class RealSwitch(Peer):
         """End the database server."""
         self.database.terminate()
         self.database.wait(timeout=_DEADLINE_S)
+
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Make the database a replica of one that is not there: it tells everything and takes nothing in."""
+        say = ("ovs-appctl", "-t", f"{self.folder}/d.ctl")
+        self.run(*say, "ovsdb-server/set-active-ovsdb-server", "tcp:127.0.0.1:1")
+        self.run(*say, "ovsdb-server/connect-active-ovsdb-server")
+        try:
+            yield
+        finally:
+            self.run(*say, "ovsdb-server/disconnect-active-ovsdb-server")
+
+    def resume(self) -> None:
+        """Let a forwarding plane that was held up go on."""
+        self.daemon.send_signal(signal.SIGCONT)
 
     def configure(self, *words: str) -> str:
         """Change or read the configuration with Open vSwitch's own tool, and wait until it is applied."""
@@ -205,7 +236,16 @@ class RealBmc(Peer):
             + f'    guid {1:032x}\n  endlan\n  chassis_control "{chassis}"\n'
             f'  user 2 true "{self.user}" "{self.password}" admin 10 none md2 md5 straight\n'
         )
+        self.boot()
+
+    def boot(self) -> None:
+        """Start the BMC's process, for the first time or again."""
         self.process = self.start("ipmi_sim", "-c", "lan.conf", "-f", "sim.emu", "-s", str(self.folder), "-n")
+
+    def halt(self) -> None:
+        """End the BMC's process; the machine stays as it is."""
+        self.process.kill()
+        self.process.wait(timeout=_DEADLINE_S)
 
     def machine(self, what: str, value: str | None = None) -> str:
         """Return (or set) the truth: ``power`` is 0 or 1, ``boot`` a device's name."""

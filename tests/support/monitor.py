@@ -6,10 +6,11 @@ reconciler was told by its devices in this process, and what is on record. Its r
 1. An enclave's VLAN, a wrapped key and an answer with keys need a recorded acceptance of the same node, enclave and
    attempt, by honest evidence of the enrolled TPM, made in a boot that began after the assignment and still runs.
 2. A port goes to its own airlock, its enclave's or its parking VLAN and nowhere else; what a record says of ports was
-   read back before.
+   read back before, and nobody is recorded as parked, assigned, admitted or returned whose ports did not read so.
 3. No two nodes are on one airlock VLAN.
 4. Only the newest trusted commit is published; images and enclaves are those of trusted commits.
-5. Records are chained; no answer goes out before the verdict is on record.
+5. A commit is on record as followed before anything is done under it (where a journal is kept). Records are chained;
+   no answer goes out before the verdict is on record.
 7. Keys are rotated before the record that forgets who knew them, power is off before a leaver's ports are parked, and
    a distrusted node is parked before its power is cut.
 
@@ -18,6 +19,8 @@ reconciler was told by its devices in this process, and what is on record. Its r
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,6 +46,8 @@ class Monitor:
         self.told_power: dict[str, PowerState] = {}
         self.told_ports: dict[tuple[str, str], PortState] = {}
         self.cut_while_inside: set[str] = set()
+        self.followed: list[str] = []
+        self.has_journal = False
         self._started_at = 0
 
     def start_process(self) -> None:
@@ -116,6 +121,7 @@ class Monitor:
     def on_published(self, commit: str) -> None:
         """Judge a commit that challenges will be bound to."""
         self._require(commit == self.world.desired.commit, f"{commit} is published, which is not the trusted head")
+        self._require_followed(commit, "it is published")
 
     def on_wrapped(self, name: str, version: int, recipient: str) -> None:
         """Judge a key that is encrypted to somebody."""
@@ -152,6 +158,10 @@ class Monitor:
 
     def on_appended(self, entries: Sequence[Entry]) -> None:
         """Judge records before they are durable."""
+        for entry in entries:
+            self._judge_journal(entry)
+            self._judge_round(entry)
+        entries = [entry for entry in entries if entry.heads]
         pairs = [pair for entry in entries for pair in zip(read_entry(entry), entry.heads, strict=True)]
         for said, made in pairs:
             self._judge_departure(said)
@@ -161,12 +171,66 @@ class Monitor:
             head = (made.node, made.sequence, made.digest)
             self._require(head == (said.node, said.sequence, said.digest), f"a head of {said.node} is not its record's")
             self._require(said.commit in self.world.trusted, f"{said.node} has a record under untrusted {said.commit}")
+            self._require_followed(said.commit, f"{said.node} has a record")
             self._judge_record(said)
 
     # How it is judged.
 
+    def _judge_journal(self, entry: Entry) -> None:
+        """Take note of the commits that the journal says came into force; they must be trusted, and one at a time."""
+        if not entry.path.startswith("journal/"):
+            return
+        told = json.loads(base64.b64decode(json.loads(entry.envelope)["payload"]))["predicate"]
+        for event in told["events"]:
+            if event["event"] != "followed":
+                continue
+            before = self.followed[-1] if self.followed else None
+            self._require(event.get("before") == before, f"{event['commit']} is followed after another than {before}")
+            self._require(event["commit"] == self.world.desired.commit, f"{event['commit']} is followed, not the head")
+            self.followed.append(event["commit"])
+        in_force = self.followed[-1] if self.followed else None
+        self._require(told["commit"] == in_force, f"the journal goes on under {told['commit']}, not {in_force}")
+
+    def _judge_round(self, entry: Entry) -> None:
+        """Require that a round holds members only, each once, accepted in the attempt and enclave on record."""
+        if not entry.path.startswith("rounds/"):
+            return
+        said = read_entry(entry)
+        self._require(len({one.node for one in said}) == len(said), f"{entry.path} holds a node twice")
+        for one in said:
+            track = self.track(one.node)
+            own = ("ENCLAVE", track.enclave, track.attempt, "accepted")
+            told = (track.phase, one.enclave, one.attempt, one.verdict)
+            self._require(told == own, f"{one.node} is in a round with {told}, and on record with {own}")
+            self._require(not track.is_distrusted and not track.is_parked, f"{one.node} is in a round, and lost trust")
+            self._require(one.nonce not in track.accepted, f"{one.node} is in a round with a proof that is on record")
+
+    def _require_followed(self, commit: str, act: str) -> None:
+        """Require, where a journal is kept, that ``commit`` was on record as in force before anything is done."""
+        in_force = self.followed[-1] if self.followed else None
+        self._require(not self.has_journal or commit == in_force, f"{act} under {commit}; followed is {in_force}")
+
+    def _judge_ports(self, said: Said) -> None:
+        """Require that the ports in a record are those that the switches told of last."""
+        if said.node not in self.world.desired.nodes:
+            return
+        is_due = said.event in ("parked", "assigned", "admitted", "returned")
+        self._require(bool(said.ports) or not is_due, f"{said.node} is recorded as {said.event} without its ports")
+        for cable in self.world.desired.nodes[said.node].spec.interfaces if said.ports else ():
+            told = self.told_ports.get((cable.switch, cable.port))
+            word = f"access {told.vlan}" if told and told.mode is PortMode.ACCESS else told and told.mode.value.lower()
+            said_so = said.ports.get(cable.name)
+            self._require(said_so == word, f"{said.node} has {cable.name} recorded as {said_so}, which read {word}")
+
     def _judge_record(self, said: Said) -> None:
+        self._judge_ports(said)
+        parking = self.world.parking_of(said.node) if said.node in self.world.desired.nodes else 0
         match said.event:
+            case "parked":
+                self._require_told_in(said.node, {parking}, "recorded as parked")
+            case "assigned":
+                allowed = {self.world.airlock_of(said.node), parking}
+                self._require_told_in(said.node, allowed, "recorded as assigned")
             case "appraised" if said.verdict == "accepted":
                 self._require_true(said.node, said.nonce or "", "its evidence is accepted", is_boot_current=False)
             case "admitted":

@@ -32,6 +32,7 @@ class Said:
     verdict: str | None
     nonce: str | None
     keys: dict[str, int]
+    ports: dict[str, str]
 
 
 def read_entry(entry: Entry) -> list[Said]:
@@ -60,6 +61,7 @@ def _said(signed: bytes, record: dict[str, Any]) -> Said:
         verdict=verdict.get("verdict"),
         nonce=verdict.get("nonce", record.get("nonce")),
         keys=record.get("keys", {}),
+        ports=record.get("ports", {}),
     )
 
 
@@ -69,7 +71,7 @@ class Track:
 
     ``accepted`` are the nonces (hexadecimal) whose appraisal in this attempt was recorded as accepted, with the
     enclave; ``released`` the versions recorded as handed out in this attempt; ``knows`` everything it was ever
-    given since it was last returned to the pool.
+    given since it was last returned to the pool. ``is_parked`` is what is on record of its ports, None if nothing is.
     """
 
     sequence: int = 0
@@ -83,12 +85,17 @@ class Track:
     knows: dict[str, int] = field(default_factory=dict)
     was_parked_while_on: bool = False
     is_distrusted: bool = False
+    is_parked: bool | None = None
 
     def follow(self, said: Said) -> str | None:
         """Take the next record; return what is wrong with it, if anything."""
         if (said.sequence, said.previous) != (self.sequence + 1, self.digest):
             return f"record {said.sequence} of {said.node} does not follow record {self.sequence}"
         self.sequence, self.digest = said.sequence, said.digest
+        if said.event in ("parked", "returned") or (said.event == "rejected" and said.ports):
+            self.is_parked = True
+        elif said.event in ("assigned", "admitted"):
+            self.is_parked = False
         match said.event:
             case "assigned":
                 self._begin_attempt()

@@ -1,8 +1,8 @@
 """The reconciler on a simulated world: passes, crashes, and what "settled" means.
 
-Rules: one worker, so that a pass is the same every time; every pass is a fresh process unless told otherwise; the
-monitor is asked after each. ``assert_settled`` looks at the world and the monitor's own reading of the records, never
-at the reconciler's opinion.
+Rules: one worker unless told otherwise, so that a pass is the same every time; every pass is a fresh process unless
+told otherwise; the monitor is asked after each. ``assert_settled`` looks at the world and the monitor's own reading of
+the records, never at the reconciler's opinion.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from reconciler.execute.outcome import Outcome
 from reconciler.execute.passes import Draft, Engine
 from reconciler.execute.recall import PassMemory
 from reconciler.plan.plan import Plan
+from reconciler.ports.site import Site
 from tests.support.world import World
 from tests.support.world_line import Crash
 from tests.support.world_switch import access
@@ -43,11 +44,18 @@ class Pass:
 class Runner:
     """A reconciler on ``world``."""
 
-    def __init__(self, world: World, *, memory: PassMemory | None = None) -> None:
-        """Give it the world's ports; with ``memory`` it is a loop that remembers its passes."""
+    def __init__(
+        self, world: World, *, memory: PassMemory | None = None, site: Site | None = None, workers: int = 1
+    ) -> None:
+        """Give it the world's ports, or ``site``; with ``memory`` it is a loop that remembers its passes."""
         self.world = world
         self._engine = Engine(
-            site=world.site, sign=EVIDENCE_KEY.sign, key_id="evidence", now=world.clock.now, workers=1, memory=memory
+            site=site or world.site,
+            sign=EVIDENCE_KEY.sign,
+            key_id="evidence",
+            now=world.clock.now,
+            workers=workers,
+            memory=memory,
         )
 
     def draft(self) -> Draft:
@@ -64,8 +72,10 @@ class Runner:
         self.world.line.interrupts.update(meanwhile)
         before = len(self.world.line.effects)
         try:
+            self.begin()
             draft = self._engine.draft(self.world.desired)
             outcomes = self._engine.carry_out(draft, watch=lambda _action, _outcome: None)
+            self.end(draft, outcomes)
         except Crash:
             self.world.monitor.check()
             return Pass(has_crashed=True, touched=len(self.world.line.effects) - before)
@@ -74,6 +84,12 @@ class Runner:
             return Pass(error=error, touched=len(self.world.line.effects) - before)
         self.world.monitor.check()
         return Pass(plan=draft.plan, outcomes=outcomes, touched=len(self.world.line.effects) - before)
+
+    def begin(self) -> None:
+        """Do what is due before a pass; nothing."""
+
+    def end(self, draft: Draft, outcomes: Mapping[str, Outcome]) -> None:
+        """Do what is due after a pass; nothing."""
 
     def settle(self, *, quiet_rounds: int = 2, rounds: int = MAX_ROUNDS) -> Pass:
         """Make passes, with time between them, until enough in a row find nothing to do; return the last one.
@@ -138,6 +154,7 @@ def assert_settled(world: World) -> None:
 
 def _assert_serves(world: World, node: str) -> None:
     track, machine = world.monitor.track(node), world.machines[node]
+    assert track.is_parked is False, f"{node} serves, and is on record as parked"
     enclave = world.desired.enclaves.get(track.enclave or "")
     assert enclave is not None, f"{node} serves {track.enclave}, which nobody asks for"
     vlan = world.desired.enclave_vlan(enclave.metadata.name)
@@ -159,5 +176,6 @@ def _assert_rests(world: World, node: str, phase: str) -> None:
     parked = access(world.parking_of(node))
     assert world.states_of(node) == [parked] * len(world.ports_of(node)), f"{node} is {phase}, but not parked"
     assert node not in world.counter.assignments, f"{node} is {phase}, but is served an image"
+    assert world.monitor.track(node).is_parked is not False, f"{node} is {phase} and parked, but that is not on record"
     for name, version in world.monitor.track(node).knows.items():
         assert world.custodian.current[name] > version, f"{node} is {phase}, and what it knows of {name} is current"

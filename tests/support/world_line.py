@@ -51,7 +51,7 @@ class FaultKind(StrEnum):
 class Fault:
     """One way in which some calls go wrong.
 
-    ``device`` and ``operation`` are shell patterns: ``power/n1``, ``switch/*``, ``set_access``. The first ``skip``
+    ``device`` and ``operation`` are shell patterns: ``power/n1``, ``switch/*``, ``apply``. The first ``skip``
     matching calls are spared, the next ``times`` are hit.
     """
 

@@ -1,6 +1,7 @@
 """A simulated switch: ports with a VLAN, behind the isolation port.
 
-Rules: a write is one transaction; a port is only ever a trunk because the world (a test) made it one.
+Rules: ports are moved one by one, as on a switch without transactions; a port is only ever a trunk because the world
+(a test) made it one.
 It does not know what is plugged in.
 """
 
@@ -8,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from reconciler.errors.taxonomy import DeviceError
 from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState
+from reconciler.ports.isolation import AccessPort, Switch
 from tests.support.world_line import FaultKind, Line
 
 Told = Callable[[str, PortState], None]
@@ -21,6 +22,11 @@ def access(vlan: int) -> PortState:
     return PortState(mode=PortMode.ACCESS, vlan=vlan)
 
 
+def send(switch: Switch, port: str, *, vlan: int) -> PortState:
+    """Have one port moved, and return what was read back."""
+    return switch.apply({port: AccessPort(vlan=vlan)})[port]
+
+
 class SimulatedSwitch:
     """One switch. ``truth`` is what its ports really are; only the world and the monitor look at it."""
 
@@ -28,6 +34,7 @@ class SimulatedSwitch:
         """Make a switch with ``ports`` in the given state."""
         self.name = name
         self.truth = dict(ports)
+        self.labels: dict[str, str] = {}
         self.on_written: Written = lambda _port, _vlan: None
         self.on_told: Told = lambda _port, _state: None
         self._line = line
@@ -48,14 +55,25 @@ class SimulatedSwitch:
                 self._tell(port, answer[port])
             return answer
 
-    def set_access(self, port: str, *, vlan: int) -> PortState:
-        """Make ``port`` an access port of ``vlan`` (``ports.isolation.Switch``)."""
-        with self._line.write(f"switch/{self.name}", "set_access", subject=port, detail=str(vlan)) as fault:
-            if port not in self.truth:
-                raise DeviceError(f"switch {self.name}", f"there is no port {port}", reason="NoSuchPort")
+    def apply(self, wanted: Mapping[str, AccessPort]) -> Mapping[str, PortState]:
+        """Make the ports what is wanted of them (``ports.isolation.Switch``).
+
+        One after the other: each is an effect of its own, so that a batch can be cut off or go wrong between any two.
+        """
+        return {port: self._place(port, place) for port, place in wanted.items()}
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+    def _place(self, port: str, place: AccessPort) -> PortState:
+        if port not in self.truth:
+            return UNKNOWN_PORT
+        vlan = place.vlan
+        with self._line.write(f"switch/{self.name}", "apply", subject=port, detail=str(vlan)) as fault:
             if fault not in (FaultKind.OLD, FaultKind.LIE):
                 self.on_written(port, vlan)
                 self.truth[port] = access(vlan)
+                self.labels[port] = place.node
             if fault is FaultKind.LIE:
                 answer = access(vlan)
             elif fault is FaultKind.UNKNOWN:

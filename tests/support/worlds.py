@@ -24,7 +24,7 @@ _LOST = (*_TRANSIENT, FaultKind.HALF)
 _READS = (*_TRANSIENT, FaultKind.REFUSED, FaultKind.UNKNOWN, FaultKind.STALE)
 _WRITES = (*_LOST, FaultKind.REFUSED, FaultKind.OLD, FaultKind.LIE, FaultKind.UNKNOWN)
 _CALLS: tuple[tuple[str, str, tuple[FaultKind, ...]], ...] = (
-    ("switch/*", "set_access", _WRITES),
+    ("switch/*", "apply", _WRITES),
     ("switch/*", "read_ports", _READS),
     ("power/*", "turn_o*", _WRITES),
     ("power/*", "status", _READS),
@@ -37,6 +37,7 @@ _CALLS: tuple[tuple[str, str, tuple[FaultKind, ...]], ...] = (
     ("custodian", "*", (*_LOST, FaultKind.REFUSED)),
     ("ledger", "append", _LOST),
     ("ledger", "heads", _TRANSIENT),
+    ("ledger", "journal_head", _TRANSIENT),
 )
 
 EVIDENCE_LIES = (

@@ -15,10 +15,11 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.attest.algorithms import DIGEST_SIZES, digest
+from reconciler.attest.algorithms import DIGEST_SIZES, HASHERS, SHA256, digest
 from reconciler.attest.reader import MalformedError
 from reconciler.attest.tpm.attestation import ATTEST_QUOTE, MAX_DATA, MAX_NAME, TPM_GENERATED, Quote, parse_quote
 from reconciler.attest.tpm.clock import CLOCK_SIZE, check_clock, is_later, is_wellformed
+from reconciler.attest.tpm.hashed import ClaimedDigest
 from reconciler.attest.tpm.public import PublicArea
 from reconciler.attest.tpm.selection import Requirement, Values, check_selection, check_values, covered, require
 from reconciler.attest.tpm.signature import (
@@ -46,15 +47,18 @@ class EnrolledKey:
     qualified_signer: bytes | None
     head: bytes
     tail: bytes
+    claimed: ClaimedDigest
 
 
 def enrol(ak: PublicArea | None, *, qualified_signer: bytes | None) -> EnrolledKey:
     """Return the key of ``ak``, whose name under the certified EK is ``qualified_signer``, ready to judge quotes by."""
+    verifier = None if ak is None else verifier_of(ak)
     return EnrolledKey(
-        verifier=None if ak is None else verifier_of(ak),
+        verifier=verifier,
         qualified_signer=qualified_signer,
         head=struct.pack(">IH", TPM_GENERATED, ATTEST_QUOTE) + _sized(qualified_signer or b""),
         tail=struct.pack(">H", 0 if ak is None else DIGEST_SIZES.get(ak.scheme_hash, 0)),
+        claimed=ClaimedDigest(verifier.hasher if verifier else HASHERS[SHA256]),
     )
 
 
@@ -153,13 +157,13 @@ def _passes(  # noqa: PLR0913, PLR0917 - as above; by position, because names co
     verifier = key.verifier
     if not extra_data or verifier is None or not verifier.counts or not key.qualified_signer:
         return False
-    joined = requirement.join(values)
-    if not joined:
+    hashed = key.claimed.over(values, requirement)
+    if hashed is None:
         return False
     # 2., 3., 10., 6. as they stand at the beginning; 7. and 8. as they stand at the end. 1. Nothing is before or after.
     head = key.head + len(extra_data).to_bytes(2) + extra_data
     at = len(head)
-    expected = head + message[at : at + CLOCK_SIZE] + requirement.encoded + key.tail + verifier.hasher(joined).digest()
+    expected = head + message[at : at + CLOCK_SIZE] + requirement.encoded + key.tail + hashed
     if message != expected or at > _MAX_HEAD:
         return False
     # 9. The same boot, and later; where that is left to the caller, the clock is at least a well-formed one (1.).

@@ -16,9 +16,9 @@ from reconciler.daemon.adopt.look import Sightings
 from reconciler.daemon.adopt.remarks import OPEN, Remark
 from reconciler.daemon.adopt.seed import Seed
 from reconciler.errors.taxonomy import RingfenceError
-from reconciler.model.base import NAME_PATTERN
 from reconciler.model.observed import PortMode
 from reconciler.model.survey import PortSighting, SwitchSighting
+from reconciler.model.switches import PORT_PATTERN
 
 _SHOWN = 6
 
@@ -42,7 +42,7 @@ def fill_switches(inventory: Inventory, *, seed: Seed, seen: Sightings) -> Itera
         yield from _names(ours, subject=subject)
         known = spec.get("ports")
         before: list[Any] = list(known) if isinstance(known, list) else []
-        added = [port for port in ours if port not in before and re.fullmatch(NAME_PATTERN, port)]
+        added = [port for port in ours if port not in before and re.fullmatch(PORT_PATTERN, port)]
         if before + added:
             spec["ports"] = before + sorted(added, key=natural) if before else sorted(added, key=natural)
         else:
@@ -100,7 +100,7 @@ def _ports(name: str, inventory: Inventory, sighting: SwitchSighting, *, pattern
 
 def _names(ports: Iterable[str], *, subject: str) -> Iterator[Remark]:
     for port in ports:
-        if not re.fullmatch(NAME_PATTERN, port):
+        if not re.fullmatch(PORT_PATTERN, port):
             message = f"port {port} is left out: a name is lower-case letters, digits and inner dashes"
             yield Remark(subject=subject, code="PortName", message=message, hint="rename the port on the switch")
 

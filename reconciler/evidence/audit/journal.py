@@ -1,34 +1,41 @@
-"""The place where the journal's own audit is put in; by itself an entry is a signed envelope, and no more is asked."""
+"""The journal's own check, as part of an audit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterator
 
+from reconciler.errors.taxonomy import RingfenceError
+from reconciler.evidence.audit.archive import Archive
 from reconciler.evidence.audit.flaws import Flaw
+from reconciler.evidence.journal_check import History, JournalFlaw, JournalReview, open_entry
 
 
-class JournalAudit(Protocol):
-    """What looks at the journal's entries, in the order of the log, and at its head."""
+class JournalAudit:
+    """Looks at the journal's entries, in the order of the log, and at its head."""
 
-    def take(self, path: str, payload: bytes) -> Iterable[Flaw]:
-        """Return what is wrong with the next entry; its envelope is signed by an evidence key."""
-        ...
+    def __init__(self, archive: Archive) -> None:
+        """Hold the journal against the desired states of ``archive``."""
 
-    def finish(self, head: bytes | None) -> Iterable[Flaw]:
-        """Return what is wrong with ``journal/head.json`` after all entries; None if there is none."""
-        ...
+        def leads_on(before: str, after: str) -> bool:
+            first, second = archive.commits(before), archive.commits(after)
+            return first is not None and second is not None and first.number < second.number
+
+        self._history = History(desired=archive.desired, keys=archive.keys, leads_on=leads_on)
+        self._review = JournalReview(self._history)
+
+    def take(self, path: str, envelope: bytes) -> Iterator[Flaw]:
+        """Yield what is wrong with the next entry."""
+        try:
+            payload = open_entry(path, envelope, self._history)[2]
+        except RingfenceError as error:
+            yield Flaw(path=path, code=error.reason, message=str(error))
+            return
+        yield from map(_flaw, self._review.take(path, payload))
+
+    def finish(self, head: bytes | None) -> Iterator[Flaw]:
+        """Yield what is wrong with ``journal/head.json`` after all entries; None if there is none."""
+        yield from map(_flaw, self._review.finish(head))
 
 
-class Unread:
-    """Asks nothing of the journal."""
-
-    def take(self, path: str, payload: bytes) -> Iterable[Flaw]:
-        """Return nothing."""
-        del path, payload
-        return ()
-
-    def finish(self, head: bytes | None) -> Iterable[Flaw]:
-        """Return nothing."""
-        del head
-        return ()
+def _flaw(found: JournalFlaw) -> Flaw:
+    return Flaw(path=found.path, code=found.code, message=found.message)

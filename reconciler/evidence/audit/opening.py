@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.audit.archive import Archive
-from reconciler.evidence.canonical import digest, quick, to_json
+from reconciler.evidence.canonical import canonical, digest, to_json
 from reconciler.evidence.envelope import open_envelope
 from reconciler.evidence.round import Round, open_round, parse_line, records_path, round_path
 from reconciler.evidence.statement import Record, Statement, parse_statement, statement_path
@@ -56,7 +54,7 @@ def open_round_file(path: str, envelope: bytes, records: bytes, *, archive: Arch
 def open_line(line: bytes, *, signed: Round) -> Opened:
     """Return the record that is a leaf of the round ``signed``; TrustError if it does not belong into it."""
     record = parse_line(line)
-    if quick(to_json(record)) != line:
+    if canonical(to_json(record)) != line:
         raise TrustError("round", "one of its records is not in its canonical form", reason="RoundMalformed")
     own = (record.commit, record.tree, record.recorded_at, record.verifier, record.event)
     is_leaf = own == (signed.commit, signed.tree, signed.recorded_at, signed.verifier, Event.APPRAISED)
@@ -80,13 +78,6 @@ def claimed(envelope: bytes) -> Mapping[str, Any]:
     if not isinstance(predicate, dict):
         raise TrustError("evidence record", "it is not a DSSE envelope of ours", reason="EnvelopeMalformed")
     return predicate
-
-
-def open_entry(envelope: bytes, *, archive: Archive, keys: Mapping[str, Ed25519PublicKey]) -> bytes:
-    """Return the payload of a journal entry: signed by a key of the commit that it names, or by one of ``keys``."""
-    commit = claimed(envelope).get("commit")
-    known = archive.keys(commit) if isinstance(commit, str) and archive.commits(commit) else keys
-    return open_envelope(envelope, keys=known)
 
 
 def _moved(path: str) -> TrustError:

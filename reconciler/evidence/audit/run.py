@@ -11,10 +11,10 @@ from reconciler.evidence.audit.chains import Chains
 from reconciler.evidence.audit.commits import Commits, keys_of
 from reconciler.evidence.audit.flaws import Figures, Findings, Flaw
 from reconciler.evidence.audit.heads import TreeHeads
-from reconciler.evidence.audit.journal import JournalAudit, Unread
+from reconciler.evidence.audit.journal import JournalAudit
 from reconciler.evidence.audit.layout import JOURNAL_HEAD, LOGGED, Kind, Listing, kind_of, list_files
 from reconciler.evidence.audit.log import Line, Tree, count_lines, read_log
-from reconciler.evidence.audit.opening import Opened, open_entry, open_line, open_round_file, open_statement
+from reconciler.evidence.audit.opening import Opened, open_line, open_round_file, open_statement
 from reconciler.evidence.audit.permitted import find_unallowed
 from reconciler.evidence.audit.sums import check_node_heads, check_sums
 from reconciler.evidence.audit.verdicts import Verdicts, judged_under
@@ -37,16 +37,15 @@ def audit(  # noqa: PLR0913 - what an audit reads, and who is told
     archive: Archive,
     trusted: str,
     heads: Iterable[Checkpoint] = (),
-    journal: JournalAudit | None = None,
     take: Callable[[Record], None] | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Return everything found on ``branch``; ``trusted`` is the desired state in force.
 
-    ``heads`` are tree heads that somebody kept from before, ``journal`` looks at the journal's entries, ``take`` is
-    given each record whose signature and place hold, in the order of the log.
+    ``heads`` are tree heads that somebody kept from before; ``take`` is given each record whose signature and place
+    hold, in the order of the log.
     """
-    return _Audit(branch, archive=archive, heads=heads, journal=journal or Unread(), take=take).run(trusted, progress)
+    return _Audit(branch, archive=archive, heads=heads, take=take).run(trusted, progress)
 
 
 def read_records(branch: Branch, *, archive: Archive) -> Iterator[Record]:
@@ -77,13 +76,12 @@ class _Audit:
         *,
         archive: Archive,
         heads: Iterable[Checkpoint],
-        journal: JournalAudit,
         take: Callable[[Record], None] | None,
     ) -> None:
         self._found = found = Findings()
         self._branch = branch
         self._archive = archive
-        self._journal = journal
+        self._journal = JournalAudit(archive)
         self._take_record = take
         self._listing: Listing = list_files(list(branch.files()), found=found)
         self._tree = Tree()
@@ -184,8 +182,7 @@ class _Audit:
 
     def _entry(self, path: str, envelope: bytes) -> None:
         self._found.checked.entries += 1
-        payload = open_entry(envelope, archive=self._archive, keys=self._commits.keys)
-        self._note(self._journal.take(path, payload))
+        self._note(self._journal.take(path, envelope))
 
     def _record(self, path: str, opened: Opened, desired: DesiredState) -> None:
         """Look at a record whose signature holds, and add it to its chain."""

@@ -17,7 +17,7 @@ from reconciler.attest.verdict import Accepted, Verdict
 from reconciler.errors.taxonomy import RingfenceError, TrustError
 from reconciler.evidence.audit.archive import Archive
 from reconciler.evidence.audit.flaws import Findings
-from reconciler.evidence.canonical import digest, quick
+from reconciler.evidence.canonical import canonical, digest
 from reconciler.evidence.raw import RawReader
 from reconciler.evidence.report import describe
 from reconciler.evidence.rules import RulesReader, pack_rules
@@ -62,7 +62,7 @@ class Verdicts:
         self._found.checked.verdicts += 1
         told = describe(verdict)
         who = f"node {record.node}, record {record.sequence}"
-        if (appraisal.verdict_digest, appraisal.verdict or told) != (digest(quick(told)), told):
+        if (appraisal.verdict_digest, appraisal.verdict or told) != (digest(canonical(told)), told):
             message = f"{who}: its verdict, computed again, is another one: {told['verdict']}"
             self._found.add(path, "VerdictDiffers", message)
         if not _is_borne_out(record, verdict, evidence):

@@ -20,6 +20,7 @@ from reconciler.repo.checks.selections import check_selections, doubt_selections
 from reconciler.repo.checks.times import check_times
 from reconciler.repo.checks.usage import doubt_usage
 from reconciler.repo.checks.windows import check_windows
+from reconciler.repo.checks.witnesses import check_witnesses
 
 _CHECKS = (
     check_contradictions,
@@ -29,6 +30,7 @@ _CHECKS = (
     check_selections,
     check_times,
     check_windows,
+    check_witnesses,
 )
 _DOUBTS = (doubt_images, doubt_rules, doubt_selections, doubt_usage)
 

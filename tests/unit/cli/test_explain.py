@@ -28,7 +28,7 @@ def test_a_rejected_node_is_explained_beside_a_good_boot(tmp_path: Path) -> None
     at = lines.index("against a good boot")
     assert lines[at - 1] == ""
     assert lines[at + 3].startswith("  first difference: PCR 4: expected event ")
-    assert "spec.cleared: 3 in site/nodes/n2.yaml" in lines[-1]
+    assert "spec.cleared: 4 in site/nodes/n2.yaml" in lines[-1]
 
 
 def test_a_lost_log_does_not_stop_the_explanation(tmp_path: Path) -> None:

@@ -101,3 +101,15 @@ def test_a_file_is_read_and_anything_else_is_malformed(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_pin(tmp_path / "nothing")
     assert caught.value.reason == "PlanMalformed"
+
+
+def test_a_pin_is_told_of_once_and_only_if_it_is_carried_out() -> None:
+    world, told = World(BLUE), list[Pin]()
+    pin = _pin(world)
+    theatre = Theatre(world=world)
+    converge(replace(theatre.stage, permit=PinnedPasses(pin, tell=told.append).permit), timeout_s=60)
+    assert told == [pin]
+    passes = PinnedPasses(pin, tell=told.append)
+    with pytest.raises(TrustError):
+        passes.permit(Runner(world).draft())
+    assert told == [pin]

@@ -14,8 +14,9 @@ import pytest
 from reconciler.drivers.openvswitch import OpenVswitch, port_state
 from reconciler.errors.taxonomy import DeviceError, InvariantError, TransientError
 from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState
+from reconciler.ports.isolation import AccessPort
 from tests.support.devices import RealSwitch, hung, missing_programs
-from tests.support.world_switch import access
+from tests.support.world_switch import access, send
 
 pytestmark = pytest.mark.skipif(bool(missing_programs()), reason="Open vSwitch is not installed")
 DEADLINE_S = 1.0
@@ -60,15 +61,35 @@ def test_only_a_plain_access_port_counts_as_one(
 def test_every_other_mode_is_seen_and_undone_in_one_step(real: RealSwitch, switch: OpenVswitch, mode: str) -> None:
     real.configure("set", "port", "swp1", f"vlan_mode={mode}", "tag=7", "trunks=8,9")
     assert switch.read_ports(["swp1"])["swp1"].mode is PortMode.OTHER
-    assert switch.set_access("swp1", vlan=999) == access(999)
+    assert send(switch, "swp1", vlan=999) == access(999)
     assert [real.column("swp1", name) for name in ("vlan_mode", "tag", "trunks")] == ["access", "999", "[]"]
 
 
 def test_port_of_another_bridge_is_not_ours(real: RealSwitch, switch: OpenVswitch) -> None:
     assert switch.read_ports(["its1"]) == {"its1": UNKNOWN_PORT}
-    with pytest.raises(DeviceError):
-        switch.set_access("its1", vlan=5)
+    assert send(switch, "its1", vlan=5) == UNKNOWN_PORT
     assert real.column("its1", "tag") == "999"
+
+
+def test_parked_port_that_is_not_kept_from_its_neighbours_is_seen_and_put_right(real: RealSwitch) -> None:
+    adapter = OpenVswitch("tor", address=real.address, bridge="tor", parking=999, deadline_s=DEADLINE_S)
+    with contextlib.closing(adapter):
+        real.configure("set", "port", "swp1", "protected=false")
+        assert adapter.read_ports(["swp1", "swp2"]) == {"swp1": PortState(mode=PortMode.OTHER), "swp2": access(999)}
+        assert send(adapter, "swp1", vlan=999) == access(999)
+        assert real.column("swp1", "protected") == "true"
+        assert send(adapter, "swp1", vlan=200) == access(200)
+        assert real.column("swp1", "protected") == "false", "members of an enclave reach each other"
+
+
+def test_description_of_a_port_that_no_node_uses_names_nobody_and_keeps_what_others_wrote(
+    real: RealSwitch, switch: OpenVswitch
+) -> None:
+    real.configure("set", "port", "swp1", "external_ids:rack=r3")
+    switch.apply({"swp1": AccessPort(vlan=5, node="n1")})
+    assert real.column("swp1", "external_ids") == "{rack=r3, ringfence-node=n1}"
+    switch.apply({"swp1": AccessPort(vlan=5)})
+    assert real.column("swp1", "external_ids") == "{rack=r3}"
 
 
 def test_switch_without_the_bridge_refuses(real: RealSwitch) -> None:
@@ -82,7 +103,7 @@ def test_switch_without_the_bridge_refuses(real: RealSwitch) -> None:
 def test_vlan_that_does_not_exist_never_reaches_the_switch(real: RealSwitch, switch: OpenVswitch) -> None:
     for vlan in (0, 4095, 5000, -1):
         with pytest.raises(InvariantError):
-            switch.set_access("swp1", vlan=vlan)
+            send(switch, "swp1", vlan=vlan)
     assert real.column("swp1", "tag") == "999"
 
 
@@ -95,9 +116,9 @@ def test_change_made_behind_our_back_is_seen_at_once(real: RealSwitch, switch: O
 
 def test_change_that_the_forwarding_plane_did_not_apply_is_no_success(real: RealSwitch, switch: OpenVswitch) -> None:
     with hung(real.daemon), pytest.raises(TransientError) as caught:
-        switch.set_access("swp1", vlan=5)
+        send(switch, "swp1", vlan=5)
     assert caught.value.reason == "SwitchNotApplied"
-    assert switch.set_access("swp1", vlan=6) == access(6)
+    assert send(switch, "swp1", vlan=6) == access(6)
 
 
 def test_nobody_listening_is_found_out_at_once(real: RealSwitch, switch: OpenVswitch) -> None:
@@ -117,7 +138,7 @@ def test_connection_that_the_server_dropped_is_made_anew(real: RealSwitch, switc
     switch.read_ports(["swp1"])
     real.stop_database()
     real.start_database()
-    assert switch.set_access("swp1", vlan=5) == access(5)
+    assert send(switch, "swp1", vlan=5) == access(5)
 
 
 def test_two_switches_do_not_share_a_connection(real: RealSwitch, switch: OpenVswitch) -> None:
@@ -125,9 +146,9 @@ def test_two_switches_do_not_share_a_connection(real: RealSwitch, switch: OpenVs
         RealSwitch() as second,
         contextlib.closing(OpenVswitch("b", address=second.address, bridge="tor", deadline_s=DEADLINE_S)) as other,
     ):
-        switch.set_access("swp1", vlan=5)
+        send(switch, "swp1", vlan=5)
         assert other.read_ports(["swp1"]) == {"swp1": access(999)}
-        other.set_access("swp1", vlan=6)
+        send(other, "swp1", vlan=6)
         assert real.column("swp1", "tag") == "5"
 
 

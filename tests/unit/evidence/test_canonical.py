@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
+from typing import Any
 
-from reconciler.evidence.canonical import canonical, canonical_value, digest
+import pytest
+import rfc8785
+
+from reconciler.evidence.canonical import canonical, canonical_value, digest, is_canonical
 from reconciler.model.record import Clock
 
 
@@ -24,3 +29,40 @@ def test_model_values_use_their_wire_names() -> None:
 
 def test_digest_names_its_algorithm() -> None:
     assert digest(b"abc") == "sha256:" + hashlib.sha256(b"abc").hexdigest()
+
+
+class _Small(enum.IntEnum):
+    ONE = 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"z": [1, -1, 0, (1 << 53) - 1], "a": {"b": None, "c": [True, False, [], {}]}},
+        {"text": '\b\t\n\f\r"\\/\x7f\x00\x1f\\u0041'},
+        {"ü": 1, "a": 2},
+        {"a": 1.0, "b": 1e21, "c": -0.0},
+        [_Small.ONE],
+        ("a", 1),
+        "plain",
+        "\u2028",
+        7,
+        None,
+    ],
+)
+def test_the_quick_way_gives_what_the_rfc_gives(value: object) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("value", [1 << 53, -(1 << 53), {1: "a"}, float("nan"), object(), "\ud800"])
+def test_what_has_no_canonical_form_is_refused_in_the_quick_way_too(value: object) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - rfc8785 has one kind of error for all
+        canonical(value)
+    assert not is_canonical(b"", value)
+
+
+def test_what_is_nested_too_deeply_is_not_canonical() -> None:
+    value: list[Any] = []
+    for _ in range(5000):
+        value = [value]
+    assert not is_canonical(b"", value)

@@ -144,3 +144,35 @@ def test_the_first_record_has_no_other_before_it() -> None:
         fold(
             None, _record(None, Event.ASSIGNED, previous="sha256:" + "f" * 64, **ASSIGNED), digest="sha256:" + "0" * 64
         )
+
+
+PORTS = {"ports": {"eno1": "access 999"}}
+
+
+@pytest.mark.parametrize(
+    ("events", "last", "details", "is_parked"),
+    [
+        ((), Event.PARKED, PORTS, True),
+        ((), Event.ASSIGNED, ASSIGNED, False),
+        (JOIN[:3], Event.ADMITTED, PORTS, False),
+        (JOIN, Event.PARKED, PORTS, True),
+        (JOIN, Event.REJECTED, PORTS, True),
+        (JOIN, Event.REJECTED, {}, False),
+        ((*JOIN, Event.PARKED), Event.RETURNED, PORTS, True),
+        (JOIN, Event.RETURNED, {}, False),
+        ((*JOIN, Event.PARKED), Event.ASSIGNED, ASSIGNED, False),
+    ],
+)
+def test_what_is_on_record_of_ports(
+    events: tuple[Event, ...], last: Event, details: dict[str, Any], *, is_parked: bool
+) -> None:
+    before = _after(*events) if events else None
+    after = fold(before, _record(before, last, **details), digest="sha256:" + "9" * 64)
+    assert after.is_parked is is_parked
+
+
+def test_parking_changes_nothing_else() -> None:
+    before = _after(*JOIN)
+    after = fold(before, _record(before, Event.PARKED, **PORTS), digest="sha256:" + "9" * 64)
+    own = {"sequence": 6, "digest": "sha256:" + "9" * 64, "is_parked": True}
+    assert after == before.model_copy(update=own)

@@ -17,6 +17,7 @@ from reconciler.evidence.merkle import (
     node_hash,
     parse_frontier,
     root,
+    roots_at,
     verify_consistency,
     verify_inclusion,
 )
@@ -52,6 +53,12 @@ def test_frontier_has_the_root_of_the_tree_at_every_size() -> None:
         frontier = frontier.append(leaf)
         assert frontier.root().hex() == expected
     assert frontier == Frontier().extend(LEAVES)
+
+
+def test_roots_of_many_sizes_are_found_in_one_reading() -> None:
+    frontier, found = roots_at(iter(LEAVES), (7, 0, 3, 9, -1))
+    assert frontier == Frontier().extend(LEAVES)
+    assert found == {0: EMPTY_ROOT, 3: root(LEAVES[:3]), 7: root(LEAVES[:7])}
 
 
 def test_published_inclusion_proof_of_the_sixth_leaf_holds() -> None:

@@ -262,3 +262,20 @@ def test_gate_6_opens_in_the_airlock_for_the_recorded_attempt() -> None:
 def test_gate_6_is_shut_unless_what_is_served_is_recorded(served: Assignment | None, head: Head | None) -> None:
     options: dict[str, Any] = {"seen": IN_AIRLOCK, "airlock": AIRLOCK, "served": served, "head": head}
     assert _reason(gates.check_may_boot, "n1", **options) == "GateNotAssigned"
+
+
+# Gate 7.
+
+
+def test_gate_7_opens_for_ports_that_are_where_the_record_will_say() -> None:
+    parked = (replace(AIRLOCK[0], vlan=999), AIRLOCK[1])
+    gates.check_is_in_airlock("n1", seen=IN_AIRLOCK, airlock=AIRLOCK)
+    gates.check_parked("n1", seen={"eno1": access(999), "eno2": access(999)}, parked=parked)
+
+
+@pytest.mark.parametrize("state", [UNKNOWN_PORT, TRUNK, access(4000), None])
+def test_gate_7_is_shut_while_a_port_is_not_known_to_be_there(state: PortState | None) -> None:
+    seen = {"eno2": access(999)} | ({} if state is None else {"eno1": state})
+    parked = (replace(AIRLOCK[0], vlan=999), AIRLOCK[1])
+    assert _reason(gates.check_is_in_airlock, "n1", seen=seen, airlock=AIRLOCK) == "GateNotInAirlock"
+    assert _reason(gates.check_parked, "n1", seen=seen, parked=parked) == "GateNotParked"

@@ -35,11 +35,49 @@ def test_ports_are_moved_and_read_back() -> None:
 @pytest.mark.parametrize("kind", [FaultKind.OLD, FaultKind.UNKNOWN])
 def test_a_port_that_does_not_read_back_as_asked_is_an_error(kind: FaultKind) -> None:
     world = _world()
-    world.line.faults.append(Fault(device="switch/tor-1", operation="set_access", kind=kind))
+    world.line.faults.append(Fault(device="switch/tor-1", operation="apply", kind=kind))
     with pytest.raises(DeviceError) as caught:
         hands.move(world.site, PORTS)
     assert caught.value.reason == "PortNotMoved"
     assert "was sent to access VLAN 101 and reads back as" in caught.value.message
+
+
+def test_every_port_that_is_astray_is_named_and_what_was_moved_stays_moved() -> None:
+    world = World(site(nodes=[NodeShape(interfaces=3)], switches=1))
+    ports = tuple(Port(interface=f"eno{i}", switch="tor-1", port=f"swp{i}", vlan=100 + i) for i in (1, 2, 3))
+    world.line.faults.append(Fault(device="switch/tor-1", operation="apply", kind=FaultKind.OLD, skip=1, times=2))
+    with pytest.raises(DeviceError, match=r"port swp2 .* 102 .* access 999; port swp3 .* 103 .* access 999") as caught:
+        hands.move(world.site, ports)
+    assert "swp1" not in caught.value.message
+    assert world.switches["tor-1"].truth["swp1"] == access(101)
+
+
+def test_ports_say_whose_they_are() -> None:
+    world = _world()
+    hands.move(world.site, PORTS, node="n1")
+    assert world.switches["tor-1"].labels["swp1"] == world.switches["tor-2"].labels["swp2"] == "n1"
+
+
+def test_no_further_switch_is_touched_once_one_did_not_do_as_told() -> None:
+    world = _world()
+    world.switches["tor-2"].truth["swp2"] = access(101)
+    world.line.faults.append(Fault(device="switch/tor-1", operation="apply", kind=FaultKind.REFUSED))
+    with pytest.raises(DeviceError):
+        hands.move(world.site, PORTS)
+    assert world.switches["tor-2"].truth["swp2"] == access(101)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.REFUSED, FaultKind.HANG, FaultKind.OLD])
+def test_a_switch_that_is_away_keeps_no_port_on_another_from_being_parked(kind: FaultKind) -> None:
+    world = _world()
+    parked = tuple(replace(port, vlan=999) for port in PORTS)
+    world.switches["tor-1"].truth["swp1"] = world.switches["tor-2"].truth["swp2"] = access(101)
+    world.line.faults.append(Fault(device="switch/tor-1", operation="apply", kind=kind))
+    with pytest.raises((DeviceError, TransientError), match="tor-1"):
+        hands.park(world.site, parked)
+    assert world.switches["tor-2"].truth["swp2"] == access(999)
+    hands.park(world.site, parked)
+    assert world.switches["tor-1"].truth["swp1"] == access(999)
 
 
 def test_ports_of_several_switches_are_read_at_once() -> None:

@@ -13,7 +13,7 @@ from reconciler.errors.taxonomy import DeviceError, InvariantError, TransientErr
 from reconciler.execute.concurrency import map_all
 from reconciler.execute.outcome import Blocked, Done, Failed, Outcome, Waiting
 from reconciler.execute.walk import walk
-from reconciler.plan.actions import Action, Park, Port, PowerOff, PowerOn, Withdraw
+from reconciler.plan.actions import Action, Park, Port, PowerOff, PowerOn, RecordEvidence, Withdraw
 from reconciler.plan.plan import Plan
 
 AWAY = TransientError("node n1", "it is away", reason="Away")
@@ -121,12 +121,12 @@ def test_nodes_are_worked_on_side_by_side_up_to_the_limit() -> None:
     assert actuator.most_at_once == 3
 
 
-def test_one_switch_is_written_to_by_one_action_at_a_time() -> None:
+def test_moves_of_several_nodes_come_to_their_switch_together() -> None:
     port = Port(interface="eno1", switch="tor", port="swp1", vlan=999)
     plan = _plan(Park(subject=f"n{index}", why="test", ports=(port,)) for index in range(5))
     actuator = _Actuator(lambda _action: Done(), seconds=0.01)
     walk(plan, actuate=actuator, watch=_unwatched, workers=5)
-    assert actuator.most_at_once == 1
+    assert actuator.most_at_once == 5, "the switch's own limits decide what is done at once"
     assert len(actuator.asked) == 5
 
 
@@ -164,3 +164,19 @@ def test_what_is_not_ours_is_not_hidden() -> None:
     with pytest.raises(ExceptionGroup) as caught:
         map_all(ask, range(2), workers=2)
     assert caught.group_contains(ZeroDivisionError)
+
+
+def test_whoever_waits_for_a_common_record_keeps_nobody_from_being_parked() -> None:
+    is_parked = threading.Event()
+
+    def answer(action: Action) -> Outcome:
+        if isinstance(action, Park):
+            is_parked.set()
+        elif not is_parked.wait(timeout=30):
+            return Failed(error=AWAY)
+        return Done()
+
+    proofs = [RecordEvidence(subject=f"n{n}", why="test", enclave="blue", keys=(), accepted=None) for n in range(9)]
+    park = Park(subject="n9", why="test", ports=())
+    outcomes = walk(_plan([*proofs, park]), actuate=answer, watch=_unwatched, workers=2)
+    assert all(isinstance(outcome, Done) for outcome in outcomes.values())

@@ -76,7 +76,7 @@ def test_every_port_of_the_switch_is_born_as_an_access_port() -> None:
     assert len(born) == 2 * len(NODES) + 2
     assert all("vlan_mode=access tag=" in command for command in born)
     for node in NODES:
-        assert f"add-port tor {node.port} vlan_mode=access tag=999" in born
+        assert f"add-port tor {node.port} vlan_mode=access tag=999 protected=true" in born
 
 
 def test_no_namespace_of_the_lab_forwards() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from reconciler.model.kinds import AirlockVlans, AnyDocument, NodeSelection, Repository
+from reconciler.model.kinds import AirlockVlans, AnyDocument, NodeSelection, Repository, Switch
 from reconciler.model.policy import AppraisalPolicySpec
+from reconciler.model.switches import SwitchPace
 from tests.support.sites import EnclaveShape, NodeShape, site
 
 IMAGE_PCRS = [0, 2, 4, 7, 9, 11]
@@ -66,3 +67,35 @@ def test_nodes_are_chosen_one_way(fields: dict[str, Any], message: str) -> None:
 def test_nodes_are_named_or_counted() -> None:
     assert NodeSelection.model_validate_json('{"names": []}').names == ()
     assert NodeSelection.model_validate_json('{"count": 0, "select": {"size": "small"}}').count == 0
+
+
+SSH = {"driver": "netconf", "address": "ssh:sw.example:830", "bridge": None}
+LOGIN = {"credentials": "switch/tor-1", "hostKey": f"ssh-ed25519 {'A' * 68}"}
+
+
+def _switch(**changes: object) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(site().switches["tor-1"].model_dump_json(by_alias=True))
+    document["spec"] |= changes
+    return document
+
+
+def test_switch_spoken_to_by_netconf_has_a_login_and_ports_of_any_name() -> None:
+    document = _switch(**SSH, login=LOGIN, ports=["Ethernet1/1", "xe-0/0/7", "swp7"])
+    assert Switch.model_validate_json(json.dumps(document)).spec.pace == SwitchPace(at_once=1, per_second=20)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bridge": None}, "driver openvswitch needs bridge"),
+        ({"login": LOGIN}, "driver openvswitch has no login"),
+        ({"model": "nxos"}, "driver openvswitch has no model"),
+        ({"address": "ssh:127.0.0.1:830"}, "the address of driver openvswitch begins with tcp:"),
+        (SSH, "driver netconf needs login"),
+        (SSH | {"login": LOGIN, "bridge": "tor"}, "driver netconf has no bridge"),
+        (SSH | {"login": LOGIN, "address": "tcp:127.0.0.1:830"}, "the address of driver netconf begins with ssh:"),
+    ],
+)
+def test_switch_has_the_fields_of_its_driver(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Switch.model_validate_json(json.dumps(_switch(**changes)))

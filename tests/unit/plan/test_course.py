@@ -27,6 +27,7 @@ from reconciler.plan.course import (
     is_answered,
     is_present,
 )
+from reconciler.plan.drift import drift_of
 from reconciler.plan.scene import Scene
 from tests.support.sites import EnclaveShape, NodeShape, site
 from tests.support.softtpm import Lie
@@ -136,7 +137,7 @@ def test_a_member_with_unknown_power_serves_and_the_problem_is_told() -> None:
 
 
 def test_a_rejection_that_stands_keeps_a_node_out_whatever_is_wanted() -> None:
-    barred = _head(_scene(Stage.MEMBER), phase=Phase.REJECTED, rejection=9, nonce=None)
+    barred = _head(_scene(Stage.MEMBER), phase=Phase.REJECTED, rejection=9, nonce=None, is_parked=True)
     assert decide(barred) == Expel()
     assert decide(_port(seen_with(barred, power=PowerState.OFF, assignment=None), PARKED)) == Rest()
     cleared = replace(
@@ -252,3 +253,32 @@ def test_reasons_say_what_where_and_what_was_expected() -> None:
     assert text.endswith("(expected aa, found bb)")
     assert describe_reason(replace(plain, expected="aa")).endswith("(expected aa, found nothing)")
     assert describe_reason(replace(plain, found="bb")).endswith("(expected nothing, found bb)")
+
+
+@pytest.mark.parametrize(("phase", "rejection", "course"), [(Phase.REJECTED, 9, Expel()), (Phase.FREE, None, Leave())])
+@pytest.mark.parametrize(("is_parked", "rests"), [(True, True), (None, True), (False, False)])
+def test_a_node_rests_once_its_parking_is_on_record(
+    phase: Phase, rejection: int | None, course: Course, *, is_parked: bool | None, rests: bool
+) -> None:
+    recorded = _head(_scene(Stage.MEMBER), phase=phase, rejection=rejection, nonce=None, is_parked=is_parked)
+    seen = _port(seen_with(recorded, power=PowerState.OFF, assignment=None), PARKED)
+    assert decide(replace(seen, wanted=None)) == (Rest() if rests else course)
+
+
+def test_a_node_without_a_record_rests_parked_as_it_is() -> None:
+    assert decide(replace(_scene(Stage.FRESH), wanted=None)) == Rest()
+
+
+def test_a_member_that_is_on_record_as_parked_starts_over_wherever_its_port_is() -> None:
+    assert isinstance(decide(_head(_scene(Stage.MEMBER), is_parked=True)), Join)
+
+
+def test_drift_of_a_member_is_held_against_its_recorded_ports() -> None:
+    member = _scene(Stage.MEMBER)
+    parked = _head(member, is_parked=True)
+    assert drift_of(member) is None
+    assert drift_of(_port(parked, PARKED)) is None
+    assert [d.expected for d in (drift_of(parked), drift_of(_port(member, PARKED))) if d] == [
+        "parked",
+        "on, in enclave blue",
+    ]

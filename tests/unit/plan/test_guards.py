@@ -78,7 +78,9 @@ def test_a_node_in_its_airlock_waits_there() -> None:
     assert _one(_scene(Stage.BOOTING, FROZEN, wanted=None)) == (Rest(is_held=True), _held("to leave enclave blue"))
     off = seen_with(_scene(Stage.BOOTING, FROZEN), power=PowerState.OFF)
     assert _one(off) == (Rest(is_held=True), _held("to start over in enclave blue"))
-    assert _one(seen_with(off, ports={"eno1": access(999)}))[0] == Rest(is_held=True)
+    parked = seen_with(off, ports={"eno1": access(999)})
+    assert _one(parked)[0] == Secure()
+    assert _one(replace(parked, seen=with_head(parked.seen, is_parked=True)))[0] == Rest(is_held=True)
 
 
 def test_a_node_that_is_where_no_record_lets_it_be_is_secured() -> None:
@@ -139,7 +141,9 @@ def test_a_member_that_is_off_is_secured_and_then_rests() -> None:
     off = seen_with(_scene(Stage.MEMBER, FROZEN), power=PowerState.OFF)
     assert _one(off) == (Secure(), _held("to start over in enclave blue"))
     at_rest = seen_with(off, ports={"eno1": access(999)}, assignment=None)
-    assert _one(at_rest) == (Rest(is_held=True), _held("to start over in enclave blue"))
+    assert _one(at_rest) == (Secure(), _held("to start over in enclave blue"))
+    recorded = replace(at_rest, seen=with_head(at_rest.seen, is_parked=True))
+    assert _one(recorded) == (Rest(is_held=True), _held("to start over in enclave blue"))
 
 
 def test_a_member_keeps_its_keys_and_gets_no_new_one() -> None:
@@ -169,7 +173,7 @@ def test_trust_is_withdrawn_whatever_holds() -> None:
 def test_a_rejected_node_stays_secured_until_the_freeze_is_over() -> None:
     cleared = _asked(freeze="a fair", nodes=[NodeShape(cleared=9)] * 2)
     scene = _scene(Stage.MEMBER, cleared)
-    scene = replace(scene, seen=with_head(scene.seen, phase=Phase.REJECTED, rejection=9, nonce=None))
+    scene = replace(scene, seen=with_head(scene.seen, phase=Phase.REJECTED, rejection=9, nonce=None, is_parked=True))
     assert _one(scene) == (Secure(), _held("to join enclave blue"))
     at_rest = seen_with(scene, ports={"eno1": access(999)}, assignment=None, power=PowerState.OFF)
     assert _one(at_rest) == (Rest(is_held=True), _held("to join enclave blue"))

@@ -11,13 +11,14 @@ import pytest
 from reconciler.execute.passes import Draft
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import UNKNOWN_PORT, PowerState
+from reconciler.model.phase import Phase
 from reconciler.plan.actions import Action, RecordEvidence, ReleaseKeys
 from reconciler.plan.fingerprint import fingerprint
 from reconciler.plan.plan import Plan
 from reconciler.plan.planner import plan
 from tests.support.sites import EnclaveShape, NodeShape, site
 from tests.support.softtpm import Lie
-from tests.support.stages import BLUE, BOOT_S, Stage, at_stage, verdicts_of
+from tests.support.stages import BLUE, BOOT_S, Stage, at_stage, verdicts_of, with_head
 from tests.support.world_switch import access
 
 PROOF = ["record-evidence/n1", "release-keys/n1", "admit/n1", "confirm/n1"]
@@ -76,7 +77,8 @@ def test_a_node_that_lost_trust_is_parked_first_and_each_step_goes_on_without_th
     assert actions["rotate-key/common"].follows == ("park/n1",)
     assert set(actions["power-off/n1"].follows) == {"park/n1", "rotate-key/common"}
     assert actions["record-rejection/n1"].follows == ("power-off/n1",)
-    assert all(not action.after for id_, action in actions.items() if id_.endswith("/n1"))
+    assert actions["withdraw/n1"].after == ("record-rejection/n1",)
+    assert all(not a.after for id_, a in actions.items() if id_.endswith("/n1") and id_ != "withdraw/n1")
 
 
 def test_a_rejected_node_that_turns_up_again_is_put_down_without_a_second_record() -> None:
@@ -183,7 +185,7 @@ def test_a_spare_port_that_is_not_known_to_be_parked_is_parked() -> None:
     observed = replace(draft.observed, spare_ports=spare)
     made = plan(site(nodes=2), observed=observed, verdicts={}, now=observed.observed_at)
     assert _ids(made) == ["park/tor-1:swp4", "park/tor-1:swp5"]
-    assert made.actions[0].locks == {"switch/tor-1"}
+    assert not made.actions[0].locks, "a switch takes many moves at once, within its limits"
 
 
 def test_what_cannot_be_given_is_a_problem() -> None:
@@ -256,3 +258,28 @@ def test_a_member_that_lost_its_power_under_a_freeze_is_secured_and_keeps_its_pl
     held = {"subject": "node/n1", "due": "to start over in enclave blue", "why": "the repository is frozen: a fair"}
     assert made.to_json()["held"] == [held]
     assert made.problems == ()
+
+
+def test_a_parking_that_is_not_on_record_is_made_again_and_nothing_else() -> None:
+    draft = at_stage(Stage.MEMBER).draft()
+    seen = replace(
+        draft.observed.nodes["n1"], power=PowerState.OFF, ports={"eno1": access(999)}, assignment=None, session=None
+    )
+    rejected = with_head(seen, phase=Phase.REJECTED, rejection=9, nonce=None, keys={})
+    nobody = site(nodes=2)
+    for is_parked, ids in ((False, ["park/n1"]), (True, []), (None, [])):
+        node = with_head(rejected, is_parked=is_parked)
+        observed = replace(draft.observed, nodes={**draft.observed.nodes, "n1": node})
+        made = _plan(replace(draft, observed=observed), desired=nobody)
+        assert _ids(made) == ids
+        assert not made.drift
+
+
+def test_a_fresh_site_of_parked_nodes_has_an_empty_plan() -> None:
+    assert at_stage(Stage.FRESH, desired=site(nodes=20)).draft().plan.is_empty()
+
+
+def test_what_is_on_record_of_ports_is_part_of_the_fingerprint() -> None:
+    observed = at_stage(Stage.MEMBER).draft().observed
+    other = {**observed.nodes, "n1": with_head(observed.nodes["n1"], is_parked=True)}
+    assert fingerprint(observed) != fingerprint(replace(observed, nodes=other))

@@ -185,11 +185,26 @@ FIELD_MISTAKES = [
     ),
     Mistake(
         "bad name",
-        changed(N1, "port: swp1", "port: Swp_1"),
+        changed(N1, "port: swp1", "port: swp 1"),
         f"{N1}:11:13",
+        "BadValue",
+        "is not a switch port",
+        "without spaces",
+    ),
+    Mistake(
+        "bad name of a zone",
+        changed(SWITCH, "zone: east", "zone: East_1"),
+        f"{SWITCH}:5:9",
         "BadValue",
         "is not a name",
         "lower-case letters",
+    ),
+    Mistake(
+        "driver and address do not fit",
+        changed(SWITCH, "tcp:127.0.0.1:6640", "ssh:127.0.0.1:830"),
+        f"{SWITCH}:5:3",
+        "BadValue",
+        "the address of driver openvswitch begins with tcp:",
     ),
     Mistake(
         "bad address", changed(SWITCH, "tcp:127", "udp:127"), f"{SWITCH}:7:12", "BadValue", "is not a switch's address"

@@ -17,6 +17,7 @@ from typing import TypeVar
 import pytest
 
 from reconciler.errors.taxonomy import InvariantError, RingfenceError, TransientError, TrustError
+from reconciler.evidence.canonical import canonical
 from reconciler.model.phase import Phase
 from reconciler.model.record import Head
 from reconciler.ports.ledger import Entry
@@ -388,7 +389,7 @@ def in_child(act: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", ["unpack-objects", "update-ref"])
+@pytest.mark.parametrize("step", ["index-pack", "update-ref"])
 def test_writer_that_dies_between_steps_leaves_the_old_or_the_new_commit(tmp_path: Path, step: str, when: str) -> None:
     repo = GitRepo(tmp_path)
     old = ledger(repo).append([entry("n1", 1)])
@@ -427,3 +428,13 @@ def test_writer_that_is_killed_at_any_time_leaves_a_sound_branch(tmp_path: Path)
     assert len(statements) == heads["n1"].sequence
     assert reader(repo).check_history(signers=carol(repo)) == []
     repo.git("fsck", "--strict")
+
+
+def test_the_journals_sum_and_what_is_trusted_are_written_with_its_entry(repo: GitRepo) -> None:
+    writer = ledger(repo)
+    assert writer.journal_head() is None
+    sums = {"journal/head.json": b"{}", "trusted.json": canonical({"commit": "2" * 40})}
+    writer.append([Entry(path="journal/2026/03/1.dsse.json", envelope=b"{}", blobs={}, sums=sums)])
+    writer.set_trusted("2" * 40)
+    assert (ledger(repo).journal_head(), ledger(repo).trusted()) == (b"{}", "2" * 40)
+    assert repo.git("rev-list", "--count", "evidence") == "1"

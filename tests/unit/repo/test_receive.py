@@ -93,6 +93,22 @@ def test_heads_may_be_written_again(repo: GitRepo) -> None:
     assert reasons(repo, Update(old=one, new=two, ref=EVIDENCE)) == []
 
 
+def test_branch_of_a_witness_is_the_witness_s_alone_and_only_leads_on(repo: GitRepo) -> None:
+    witnesses = b"  evidence: {signers: [carol], witnesses: {known: [{name: w1, signer: bob}]}}\n"
+    yaml = FILES["ringfence.yaml"].replace(b"  evidence: {signers: [carol]}\n", witnesses)
+    signers = repo.allowed("alice", "bob", "carol")
+    repo.point("main", repo.commit({**FILES, "ringfence.yaml": yaml, "trust/allowed_signers": signers}, signer="alice"))
+    first = repo.commit({"checkpoints/evidence/1": b"1"}, signer="bob")
+    more = repo.commit({"checkpoints/evidence/2": b"2"}, signer="bob", parents=[first])
+    foreign = repo.commit({"checkpoints/evidence/3": b"3"}, signer="carol", parents=[first])
+    ref = "refs/heads/witness/w1"
+    assert reasons(repo, Update(old=NO_COMMIT, new=first, ref=ref), Update(old=first, new=more, ref=ref)) == []
+    assert reasons(repo, Update(old=first, new=foreign, ref=ref)) == ["WitnessForeign"]
+    assert reasons(repo, Update(old=more, new=first, ref=ref)) == ["WitnessRewound"]
+    assert reasons(repo, Update(old=more, new=NO_COMMIT, ref=ref)) == ["WitnessRewound"]
+    assert reasons(repo, Update(old=NO_COMMIT, new=foreign, ref="refs/heads/witness/w2")) == [], "nobody knows w2"
+
+
 def test_an_approval_of_something_else_than_a_commit_is_refused(repo: GitRepo) -> None:
     commit = begin(repo)
     tree = repo.git("rev-parse", f"{commit}^{{tree}}")

@@ -17,7 +17,7 @@ from tests.support.sites import PARKING, EnclaveShape, site
 from tests.support.softtpm import DEFAULT_PCRS, Lie
 from tests.support.world import World
 from tests.support.world_agent import Malice
-from tests.support.world_switch import access
+from tests.support.world_switch import access, send
 
 _BLUE = EnclaveShape(name="blue", names=("n1",))
 
@@ -52,12 +52,12 @@ def look(world: World) -> None:
 
 def move(world: World, node: str, vlan: int) -> None:
     switch, port = world.ports_of(node)[0]
-    world.switches[switch].set_access(port, vlan=vlan)
+    send(world.switches[switch], port, vlan=vlan)
 
 
-def entry(world: World, node: str, event: Event) -> Entry:
+def entry(world: World, node: str, event: Event, **details: Any) -> Entry:  # noqa: ANN401 - fields of Record
     author = Author(sign=EVIDENCE_KEY.sign, key_id="evidence", commit=world.desired.commit, tree=world.desired.tree)
-    news = News(node=node, event=event, endorsement=world.endorsement_of(node))
+    news = News(node=node, event=event, endorsement=world.endorsement_of(node), details=details)
     return author.entry(world.ledger.heads().get(node), news, at=world.clock.now())
 
 
@@ -165,13 +165,35 @@ def test_2_a_vlan_that_is_nobodys_is_caught(world: World) -> None:
 
 def test_2_a_spare_port_that_is_not_parked_is_caught(world: World) -> None:
     with caught("belongs to no node"):
-        world.switches["tor-1"].set_access("swp5", vlan=101)
+        send(world.switches["tor-1"], "swp5", vlan=101)
 
 
 def test_2_a_record_of_ports_that_were_not_read_back_is_caught(world: World) -> None:
     world.start_process()
     with caught("was read back as None"):
         world.ledger.append([entry(world, "n1", Event.RETURNED)])
+
+
+@pytest.mark.parametrize(
+    ("ports", "message"),
+    [
+        ({}, "is recorded as parked without its ports"),
+        ({"eno1": "access 999"}, "recorded as access 999, which read access 200"),
+        ({"eno1": "access 200"}, "n1 is recorded as parked, but"),
+    ],
+)
+def test_2_a_record_of_a_parking_that_no_switch_told_of_is_caught(
+    world: World, ports: dict[str, str], message: str
+) -> None:
+    with caught(message):
+        world.ledger.append([entry(world, "n1", Event.PARKED, ports=ports)])
+
+
+def test_2_a_record_of_an_assignment_outside_the_airlock_is_caught(world: World) -> None:
+    world.spoil_port("n2", state=access(201))
+    look(world)
+    with caught("n2 is recorded as assigned, but"):
+        world.ledger.append([entry(world, "n2", Event.ASSIGNED, ports={"eno1": "access 201"})])
 
 
 def test_3_two_nodes_in_one_airlock_are_caught(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyrage
 import pytest
 
-from reconciler.errors.taxonomy import DeviceError, InputError, TransientError, TrustError
+from reconciler.errors.taxonomy import InputError, TransientError, TrustError
 from reconciler.model.binding import receipt
 from reconciler.model.observed import UNKNOWN_PORT, AnswerStatus, PowerState
 from reconciler.ports.attestation import Answer, WrappedKey
@@ -14,7 +14,7 @@ from tests.support.softtpm import DEFAULT_PCRS
 from tests.support.world import TRUNK, World
 from tests.support.world_agent import Step
 from tests.support.world_line import FOREVER, Crash, Fault, FaultKind
-from tests.support.world_switch import access
+from tests.support.world_switch import access, send
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def put_in_airlock(world: World, node: str = "n1") -> None:
     """Do to ``node`` what leads to its evidence, without a reconciler."""
     switch, port = world.ports_of(node)[0]
     world.power[node].status()
-    world.switches[switch].set_access(port, vlan=world.airlock_of(node))
+    send(world.switches[switch], port, vlan=world.airlock_of(node))
     image = world.desired.images["worker"].spec.digest
     served = world.boot.assign(node, enclave="blue", image=image, pcrs=DEFAULT_PCRS)
     world.monitor.track(node).attempt = served.attempt
@@ -64,20 +64,20 @@ def test_everything_starts_off_and_parked(world: World) -> None:
 
 
 def test_a_port_goes_where_it_is_sent_and_reads_back_so(world: World) -> None:
-    assert world.switches["tor-1"].set_access("swp1", vlan=101) == access(101)
+    assert send(world.switches["tor-1"], "swp1", vlan=101) == access(101)
     assert world.switches["tor-1"].read_ports(["swp1"]) == {"swp1": access(101)}
 
 
 def test_an_unknown_port_reads_as_unknown_and_cannot_be_moved(world: World) -> None:
     assert world.switches["tor-1"].read_ports(["swp99"]) == {"swp99": UNKNOWN_PORT}
-    with pytest.raises(DeviceError):
-        world.switches["tor-1"].set_access("swp99", vlan=PARKING)
+    assert send(world.switches["tor-1"], "swp99", vlan=PARKING) == UNKNOWN_PORT
+    assert "swp99" not in world.switches["tor-1"].truth
 
 
 @pytest.mark.parametrize("kind", [FaultKind.OLD, FaultKind.LIE])
 def test_a_write_that_does_nothing_leaves_the_port_where_it_was(world: World, kind: FaultKind) -> None:
-    world.line.faults.append(Fault(device="switch/tor-1", operation="set_access", kind=kind))
-    told = world.switches["tor-1"].set_access("swp1", vlan=101)
+    world.line.faults.append(Fault(device="switch/tor-1", operation="apply", kind=kind))
+    told = send(world.switches["tor-1"], "swp1", vlan=101)
     assert told == (access(101) if kind is FaultKind.LIE else access(PARKING))
     assert world.switches["tor-1"].read_ports(["swp1"]) == {"swp1": access(PARKING)}
 
@@ -85,7 +85,7 @@ def test_a_write_that_does_nothing_leaves_the_port_where_it_was(world: World, ki
 def test_a_half_done_write_moves_the_port_and_fails(world: World) -> None:
     world.line.faults.append(Fault(device="switch/*", kind=FaultKind.HALF))
     with pytest.raises(TransientError):
-        world.switches["tor-1"].set_access("swp1", vlan=101)
+        send(world.switches["tor-1"], "swp1", vlan=101)
     assert world.switches["tor-1"].truth["swp1"] == access(101)
 
 
@@ -115,7 +115,7 @@ def test_a_crash_comes_before_or_after_an_effect_and_ends_the_process(
 ) -> None:
     world.start_process(crash_at=point)
     with pytest.raises(Crash):
-        world.switches["tor-1"].set_access("swp1", vlan=101)
+        send(world.switches["tor-1"], "swp1", vlan=101)
     assert world.switches["tor-1"].truth["swp1"] == access(101 if is_done else PARKING)
     with pytest.raises(Crash):
         world.power["n1"].status()
@@ -171,7 +171,7 @@ def test_a_node_opens_its_keys_gives_receipts_and_confirms_from_inside(world: Wo
     assert answered is not None
     assert answered.receipts == {"common": receipt(payload, nonce=answered.nonce)}
     assert answered.receipts["common"] == world.custodian.receipt("common", version=1, nonce=answered.nonce)
-    world.switches["tor-1"].set_access("swp1", vlan=200)
+    send(world.switches["tor-1"], "swp1", vlan=200)
     world.tick(5)
     presence = world.desk.sessions()["n1"].presence
     assert presence is not None
