@@ -115,7 +115,7 @@ def test_a_flipped_bit_anywhere_in_raw_evidence_is_found(
 
 
 @given(data=st.data())
-def test_a_dropped_record_is_found(story: World, honest: dict[str, bytes], data: st.DataObject) -> None:
+def test_any_file_that_is_dropped_is_found(story: World, honest: dict[str, bytes], data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(honest)))
     left = {name: content for name, content in honest.items() if name != path}
     is_told = bool(_audit(story, MemoryBranch(contents=left)).flaws)
