@@ -20,7 +20,7 @@ nothing against the node. Such evidence is not accepted either; until the boot d
 class JudgeMemory:
     """The last verdict on each node, and what it was made from: the same evidence, held against the same, is the same.
 
-    Only what is judged again is kept.
+    Only what is judged again is kept; what recurs in new evidence (``Appraiser``) is judged once.
     """
 
     def __init__(self) -> None:

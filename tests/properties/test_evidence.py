@@ -93,8 +93,29 @@ def test_any_single_byte_that_is_changed_anywhere_is_found(
     assert _audit(story, MemoryBranch(contents=honest | {path: bytes(altered)})).flaws
 
 
+def _flipped(world: World, honest: dict[str, bytes], data: st.DataObject, *, under: tuple[str, ...]) -> Findings:
+    path = data.draw(st.sampled_from([path for path in sorted(honest) if path.startswith(under)]))
+    altered = bytearray(honest[path])
+    altered[data.draw(st.integers(0, len(altered) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    return _audit(world, MemoryBranch(contents=honest | {path: bytes(altered)}))
+
+
 @given(data=st.data())
-def test_any_file_that_is_dropped_is_found(story: World, honest: dict[str, bytes], data: st.DataObject) -> None:
+def test_a_flipped_bit_anywhere_in_a_record_is_found(
+    story: World, honest: dict[str, bytes], data: st.DataObject
+) -> None:
+    assert _flipped(story, honest, data, under=("statements/", "rounds/")).flaws
+
+
+@given(data=st.data())
+def test_a_flipped_bit_anywhere_in_raw_evidence_is_found(
+    story: World, honest: dict[str, bytes], data: st.DataObject
+) -> None:
+    assert _flipped(story, honest, data, under=("blobs/",)).flaws
+
+
+@given(data=st.data())
+def test_a_dropped_record_is_found(story: World, honest: dict[str, bytes], data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(honest)))
     left = {name: content for name, content in honest.items() if name != path}
     is_told = bool(_audit(story, MemoryBranch(contents=left)).flaws)
