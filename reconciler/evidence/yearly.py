@@ -30,9 +30,13 @@ _KEPT = frozenset({"trusted.json", "observation.json", "writer.json", "journal/h
 
 
 class Opening(Value):
-    """What a year begins with: ``closing`` is the commit before, ``checkpoint`` its tree head, a signed note."""
+    """What a year begins with: the one that it ``closes``, whose last commit is ``closing``.
+
+    ``checkpoint`` is that commit's tree head, a signed note.
+    """
 
     year: Annotated[int, Field(ge=2000, le=9999)]
+    closes: Annotated[int, Field(ge=2000, le=9999)]
     closing: CommitId
     checkpoint: str
 
@@ -83,8 +87,10 @@ def check_opening(
     head = read_closed(CLOSING)
     if head != opening.checkpoint.encode() or closed.get(CLOSING) != closed.get(_LATEST):
         raise _refusal("its tree head is not the one that the year was closed with", reason="OpeningMismatch")
-    if OPENING in closed and parse_opening(read_closed(OPENING) or b"").year >= opening.year:
+    if opening.closes >= opening.year:
         raise _refusal(f"{opening.year} does not come after the year that was closed", reason="OpeningMismatch")
+    if OPENING in closed and parse_opening(read_closed(OPENING) or b"").year != opening.closes:
+        raise _refusal(f"the year that was closed was not {opening.closes}", reason="OpeningMismatch")
     for path, object_id in opened.items():
         may_stay = is_kept(path) or path.startswith("blobs/")
         if path != OPENING and not (may_stay and closed.get(path) == object_id):

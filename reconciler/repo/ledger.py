@@ -283,12 +283,15 @@ class GitLedger:
         if self._year is None:
             opening = read_opening(self._git, tip, trees=self._trees)
             self._year = opening.year if opening else year_of(self._git, tip)
+            if opening:
+                self._keep_year(opening)
         return self._now().year <= self._year
 
     def _rotate(self, tip: str, *, key: EvidenceKey) -> str:
         """Close the year at ``tip``, open the present one, and return the tip afterwards."""
-        year, now = self._year, self._now().year
-        made = build_rotation(self._git, tip, trees=self._trees, key=key, year=now, heads=self._heads)
+        now = self._now().year
+        years = (self._year or now, now)
+        made = build_rotation(self._git, tip, trees=self._trees, key=key, years=years, heads=self._heads)
         if made is None:
             self._year = now
             return tip
@@ -298,9 +301,14 @@ class GitLedger:
             raise self._moved()
         self._tip, self._log, self._year = made.opening, Log(), now
         self._trees = TreeCache()
-        if year is not None:
-            self._git.keep(year_ref(self._branch, year=year), made.closing)
+        self._keep_year(self._opening_at(made.opening))
         return made.opening
+
+    def _keep_year(self, opening: Opening) -> None:
+        """Let the closed year be a branch of its own; one that is there already stays as it is."""
+        ref = year_ref(self._branch, year=opening.closes)
+        if self._git.at(ref) is None:
+            self._git.keep(ref, opening.closing)
 
     def _opening_at(self, tip: str) -> Opening:
         opening = read_opening(self._git, tip, trees=self._trees)

@@ -65,9 +65,13 @@ def year_of(git: Git, tip: str) -> int:
 
 
 def build_rotation(  # noqa: PLR0913 - what a writer knows of its branch
-    git: Git, tip: str, *, trees: TreeCache, key: EvidenceKey, year: int, heads: Mapping[str, Head]
+    git: Git, tip: str, *, trees: TreeCache, key: EvidenceKey, years: tuple[int, int], heads: Mapping[str, Head]
 ) -> Rotation | None:
-    """Return the commits that close the year at ``tip`` and open ``year``; None if nothing was recorded in it."""
+    """Return the commits that close the first of ``years`` at ``tip`` and open the second.
+
+    None: nothing was recorded in the first.
+    """
+    closes, year = years
     head = trees.contents(git, tip, (LATEST_CHECKPOINT,)).get(LATEST_CHECKPOINT)
     if head is None:
         return None
@@ -83,7 +87,7 @@ def build_rotation(  # noqa: PLR0913 - what a writer knows of its branch
         entry = folders.get(folder, {}).get(name.encode())
         if entry is not None:
             kept[path] = entry
-    opening = Opening(year=year, closing=closing, checkpoint=head.decode())
+    opening = Opening(year=year, closes=closes, closing=closing, checkpoint=head.decode())
     opened, _ = write_tree(new, trees={}, files={OPENING: opening_bytes(opening)}, kept=kept)
     message = f"evidence: open {year}"
     commit = new.add("commit", key.sign_commit(_commit(opened, parent=closing, message=message)))

@@ -27,7 +27,7 @@ NOTE = sign_note(
     sign=EVIDENCE_KEY.sign,
 )
 PARENT = "a" * 40
-GOOD = Opening(year=2027, closing=PARENT, checkpoint=NOTE.decode())
+GOOD = Opening(year=2027, closes=2026, closing=PARENT, checkpoint=NOTE.decode())
 Files = dict[str, tuple[str, bytes]]
 
 CLOSED: Files = {
@@ -81,7 +81,7 @@ def opening(**changes: object) -> Files:
 
 
 OTHER_NOTE = NOTE.replace(b"evidence\n1\n", b"evidence\n2\n")
-EARLIER = {OPENING: ("8", opening_bytes(GOOD.model_copy(update={"year": 2027})))}
+EARLIER = {OPENING: ("8", opening_bytes(GOOD.model_copy(update={"year": 2025})))}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,8 @@ EARLIER = {OPENING: ("8", opening_bytes(GOOD.model_copy(update={"year": 2027})))
         pytest.param(
             CLOSED | {"checkpoints/latest": ("77", OTHER_NOTE)}, OPENED, "OpeningMismatch", id="closed too early"
         ),
-        pytest.param(CLOSED | EARLIER, OPENED, "OpeningMismatch", id="the same year again"),
+        pytest.param(CLOSED | EARLIER, OPENED, "OpeningMismatch", id="another year was closed"),
+        pytest.param(CLOSED, opening(closes=2027), "OpeningMismatch", id="the same year again"),
         pytest.param(CLOSED, OPENED | {"nodes/n1/head.json": ("11", b"x")}, "OpeningMismatch", id="another head"),
         pytest.param(CLOSED, OPENED | {"nodes/n2/head.json": ("1", b"head")}, "OpeningMismatch", id="a new head"),
         pytest.param(CLOSED, OPENED | {"blobs/sha256/ab/ce": ("12", b"x")}, "OpeningMismatch", id="a new blob"),

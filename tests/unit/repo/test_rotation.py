@@ -128,7 +128,7 @@ def test_deleting_beside_an_opening_is_found(repo: GitRepo) -> None:
     opening = repo.git("show", f"{tip}:{OPENING}").encode()
     forged = {
         "a head left out": {**dict.fromkeys(listing(repo, closing)), OPENING: opening},
-        "a head changed": {OPENING: opening, head_path("n1"): b"{}"},
+        "a head changed": {OPENING: opening, head_path("n1"): b"{}", "statements/2026/01/02/n1-1.dsse.json": None},
         "a statement kept back": {OPENING: opening, "checkpoints/2": None},
     }
     for files in forged.values():
