@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test check lint types imports unit e2e conformance fuzz bench-verify bench-repo bench-switch bench-evidence kill-evidence schemas format clean
+.PHONY: help setup demo test check lint types imports unit e2e conformance fuzz bench-verify bench-repo bench-switch bench-evidence bench-audit kill-evidence peers-hil schemas format clean
 
 help: ## Print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -41,6 +41,10 @@ conformance: ## Check against others' vectors (VECTORS=folder)
 e2e: ## The end-to-end tests on the virtual metal
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/e2e
 
+peers-hil: setup ## The isolation contract on a real HIL server (HIL_URL=… and, as variables, HIL_USER, HIL_PASSWORD, HIL_PROJECT, HIL_PORTS=node/nic,node/nic)
+	@test -n "$(HIL_URL)" || { echo "error: HIL_URL is not set; hint: make peers-hil HIL_URL=https://hil.example" >&2; exit 2; }
+	@HIL_URL="$(HIL_URL)" $(BIN)/python -m pytest tests/contracts/test_isolation_contract.py -k hil_server -rs
+
 fuzz: setup ## Fuzz the verifier's parsers, each for ten minutes (SECONDS=600, TARGET=eventlog, SEED=…)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(TARGET)
 
@@ -58,6 +62,9 @@ bench-evidence: setup ## How fast evidence is written and how it grows (DAY=1 fo
 
 kill-evidence: setup ## Kill the writer of evidence at random instants, with a remote that fails at random (KILLS=200, SEED=…)
 	@KILLS="$(or $(KILLS),200)" $(BIN)/python -m pytest -q -s tests/e2e/test_killed_writer.py
+
+bench-audit: setup ## How fast evidence is audited, and how much memory that takes (SIZES=1000,10000, STRICT=1 fails below a bar)
+	@$(BIN)/python -m benchmarks.audit $(if $(SIZES),--sizes $(SIZES)) $(if $(STRICT),--strict)
 
 schemas: ## Generate schemas/ again
 	@$(BIN)/ringfence schema

@@ -189,7 +189,8 @@ def _growth(folder: Path, *, rounds: int) -> list[bool]:
         logs = f", {growing} of them with an IMA log that grows" if growing else ""
         print(
             f"{NODES} nodes{logs}: {packed / appraisals:,.0f} bytes an appraisal packed, "
-            f"{unpacked / appraisals:,.0f} before; {rounds} rounds {packed / 1e6:,.1f} MB, most {max(peak, unpacked) / 1e6:,.1f}; "
+            f"{unpacked / appraisals:,.0f} before; "
+            f"{rounds} rounds {packed / 1e6:,.1f} MB, most {max(peak, unpacked) / 1e6:,.1f}; "
             f"a day {day / 1e6:,.0f} MB; bar {BAR_DAY / 1e6:,.0f}: {'reached' if day < BAR_DAY else 'NOT reached'}"
         )
         print(f"  {whole_s / rounds * 1e3:,.0f} ms a round, of it upkeep {upkeep_s / rounds * 1e3:,.0f} ms")

@@ -80,9 +80,11 @@ git -C "$state" log -1 --format='commit %h %s'
 inside ringfence reconcile --repo "$state" || true
 git -C "$state" reset -q --hard HEAD~1
 
-title "9. An audit of a fresh clone, offline"
+title "9. An audit of a fresh clone, offline; and one node's evidence, handed on"
 git clone -q "$state" "$demo/clone"
-say unshare -Urn ringfence audit --repo "$demo/clone"
+say unshare -Urn ringfence audit --repo "$demo/clone" --enclave blue --report "$demo/blue.html"
+say ringfence evidence export node/n1 --repo "$demo/clone" --out "$demo/n1.bundle"
+say unshare -Urn ringfence verify "$demo/n1.bundle" --signer "$(ssh-keygen -lf "$lab/keys/evidence.pub" | cut -d' ' -f2)"
 
 title "10. The loop: blue again, re-attestation, and a member whose PCR changes"
 git -C "$state" revert --no-edit HEAD >/dev/null
@@ -115,6 +117,7 @@ cat <<TEXT
 
 The state repository is .demo/state; its evidence is on the branch "evidence".
 Try next:  ringfence explain node/n2 --repo .demo/state
-           ringfence audit --repo .demo/state
+           ringfence audit --repo .demo/state --at "$(date -u +'%F %T')"
+           a browser on .demo/blue.html
            KEEP=1 make demo, then: ringfence lab exec -- ringfence status --repo .demo/state
 TEXT

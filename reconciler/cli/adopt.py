@@ -40,7 +40,9 @@ def adopt(  # the options of a command
     ] = None,
     bmc: Annotated[
         list[str] | None,
-        typer.Option(metavar="CREDENTIALS=ADDRESS[:PORT]", help="A BMC; its node is the last part of CREDENTIALS."),
+        typer.Option(
+            metavar="CREDENTIALS=ADDRESS[:PORT][,KEY=VALUE…]", help="A BMC; its node is the last part of CREDENTIALS."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
     commit: Annotated[bool, typer.Option("--commit", help="Commit what was written, signed.")] = False,

@@ -84,15 +84,18 @@ def _last_commit(git: Git, tip: str, node: str) -> str:
     return git.run("log", "-1", "--format=%H", tip, "--", f"nodes/{node}/head.json").decode().strip()
 
 
-def open_archive(git: Git, *, blob: Blobs, trusted: str) -> Archive:
+def open_archive(git: Git, *, blob: Blobs, trusted: str, known: DesiredState | None = None) -> Archive:
     """Return the desired states that records were made under; only ``trusted`` and its ancestors count.
 
-    ``blob`` gives recorded bytes by bare SHA-256. The newest few states that were asked for are kept.
+    ``known`` is that of its own commit, which is not read again then. ``blob`` gives recorded bytes by bare SHA-256.
+    The newest few states that were asked for are kept.
     """
     history = _trusted_history(git, trusted)
     snapshots: Memory[str, Snapshot] = Memory(_KEPT)
     states: Memory[str, DesiredState] = Memory(_KEPT)
     keys: Memory[str, Mapping[str, Ed25519PublicKey]] = Memory(_KEPT)
+    if known is not None:
+        states.put(known.commit, known)
 
     def snapshot(commit: str) -> Snapshot:
         if commit not in history:

@@ -6,7 +6,7 @@ asked about and was never recorded is an error, not an empty answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reconciler.evidence.history.chronicle import Scope
     from reconciler.evidence.history.forms import Look
     from reconciler.evidence.history.values import History, Stay
+    from reconciler.evidence.journal import JournalEntry
 
 At = Annotated[
     str | None,
@@ -79,9 +80,15 @@ def parse_question(
     return Question(scope=Scope(window=window, node=node, enclave=enclave, commit=commit), at=moment)
 
 
-def document(history: History, question: Question, *, look: Look) -> dict[str, Any]:
-    """Return question and answer as JSON values (docs/audit.md); ``look`` gives what an appraisal rests on."""
+def document(
+    history: History, question: Question, *, look: Look, journal: Sequence[JournalEntry] = ()
+) -> dict[str, Any]:
+    """Return question and answer as JSON values (docs/audit.md).
+
+    ``look`` gives what an appraisal rests on, ``journal`` are the entries that the question is about.
+    """
     from reconciler.evidence.history import forms, questions
+    from reconciler.evidence.history.journal import entry_json
 
     scope = question.scope
     asked = {"question": forms.question_json(scope, at=question.at)}
@@ -103,6 +110,7 @@ def document(history: History, question: Question, *, look: Look) -> dict[str, A
                 for node, own in by_node(stays).items()
             ],
             "commits": [forms.commit_json(one) for one in questions.commits(history)],
+            "journal": [entry_json(entry) for entry in journal],
         }
     }
 

@@ -12,15 +12,19 @@ from importlib import metadata
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from reconciler.cli.audit_page.cover import CommitFacts, TreeHead
+from reconciler.cli.audit_page.cover import CommitFacts, TreeHead, WitnessHead
+from reconciler.daemon.source import Sight
 from reconciler.errors.taxonomy import RingfenceError
+from reconciler.evidence.merkle import roots_at
 from reconciler.evidence.note import parse_checkpoint, parse_note, verify_note
 from reconciler.repo.git import Git
 from reconciler.repo.layout import ALLOWED_SIGNERS
+from reconciler.repo.loglines import read_leaf_hashes
 from reconciler.repo.places import LATEST_CHECKPOINT
 from reconciler.repo.signers import parse_allowed_signers
 from reconciler.repo.snapshot import read_commit
 from reconciler.repo.witness import note_keys
+from reconciler.repo.witnessed import Watched, hear_witnesses
 
 _FIELDS = 4
 
@@ -56,6 +60,27 @@ def read_tree_head(git: Git, tip: str, *, keys: Mapping[str, Ed25519PublicKey]) 
         return TreeHead(origin=head.origin, size=head.size, root=head.root.hex(), signers=(), problem=error.message)
     signers = tuple(f"{one.key.name} ({ids[one.key.public]})" for one in signed)
     return TreeHead(origin=head.origin, size=head.size, root=head.root.hex(), signers=signers)
+
+
+def read_witness_heads(
+    git: Git, tip: str, *, origin: str, keys: Mapping[str, Ed25519PublicKey], sight: Sight
+) -> tuple[WitnessHead, ...]:
+    """Return the newest head of this log that each witness of ``sight`` stands by; none if the log cannot be read.
+
+    What contradicts them is a flaw, and the audit's to tell.
+    """
+    spec = sight.desired.repository.spec.evidence.witnesses
+    if not spec.known:
+        return ()
+    try:
+        watched = Watched(origin=origin, tip=tip, leaf_hashes=list(read_leaf_hashes(git, tip)), keys=keys)
+        heard = hear_witnesses(git, watched, spec=spec, signers=sight.signers).heads
+    except RingfenceError:
+        return ()
+    _, roots = roots_at(watched.leaf_hashes, {head.size for head in heard})
+    heads = [head for head in heard if (head.origin, roots.get(head.size)) == (origin, head.root)]
+    newest = {head.witness: WitnessHead(witness=head.witness, size=head.size, at=head.at) for head in heads}
+    return tuple(newest[name] for name in sorted(newest))
 
 
 def read_commit_facts(git: Git, commits: Iterable[str]) -> dict[str, CommitFacts]:

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.cli.audit_answers import Question, document
+from reconciler.cli.audit_journal import read_journal
 from reconciler.errors.taxonomy import InputError
 from reconciler.evidence.history.basis import BasisReader
 from reconciler.evidence.history.chronicle import Chronicle
+from reconciler.evidence.history.journal import entries_in
 from reconciler.evidence.history.questions import check_known
 
 if TYPE_CHECKING:
     from reconciler.cli.auditing import Audited
+    from reconciler.daemon.source import Sight
     from reconciler.evidence.history.values import History
     from reconciler.evidence.statement import Record
     from reconciler.repo.git import Git
@@ -40,7 +43,7 @@ class Asked:
         """Take a record that holds, the next of its node."""
         self._chronicle.add(record)
 
-    def answer(self, audited: Audited, *, repository: str) -> Answer:
+    def answer(self, audited: Audited, *, sight: Sight) -> Answer:
         """Return the answer, once ``audited`` is over; InputError if all holds and what is asked about was never there.
 
         With flaws nobody knows what was there, so the answer is given as it is.
@@ -48,29 +51,32 @@ class Asked:
         history = self._chronicle.history()
         if not audited.findings.flaws:
             check_known(history, scope=self._question.scope)
-        return Answer(audited, history, question=self._question, repository=repository)
+        return Answer(audited, history, question=self._question, sight=sight)
 
 
 class Answer:
-    """The answer to one question, from one audit of ``repository``."""
+    """The answer to one question, from one audit of what is in force by ``sight``."""
 
-    def __init__(self, audited: Audited, history: History, *, question: Question, repository: str) -> None:
+    def __init__(self, audited: Audited, history: History, *, question: Question, sight: Sight) -> None:
         """Answer ``question`` by ``history``."""
         self._audited = audited
         self._history = history
         self._question = question
-        self._repository = repository
+        self._sight = sight
         self._look = BasisReader(audited.archive.blob).read
+        self._journal = entries_in(read_journal(audited), scope=question.scope)
 
     def to_json(self) -> dict[str, Any]:
         """Return question and answer as JSON values."""
-        return document(self._history, self._question, look=self._look)
+        return document(self._history, self._question, look=self._look, journal=self._journal)
 
-    def to_text(self) -> str:
-        """Return the answer for a terminal."""
+    def to_text(self, *, is_reported: bool) -> str:
+        """Return the answer for a terminal, to follow the audit's result; a report about everything stands for it."""
         from reconciler.cli.audit_tables import text
 
-        return text(self._history, self._question, look=self._look)
+        if is_reported and not self._question.is_narrow:
+            return ""
+        return f"\n\n{text(self._history, self._question, look=self._look, journal=self._journal)}"
 
     def to_html(self, git: Git, *, at: datetime) -> bytes:
         """Return the report, as made ``at``; beside the records it says what ``git`` holds of the commits."""
@@ -79,25 +85,34 @@ class Answer:
         from reconciler.cli.audit_page.page import page
 
         audited, history = self._audited, self._history
-        named = {one.commit for own in history.stays.values() for stay in own for one in stay.commits}
+        keys = {**audited.archive.keys(audited.trusted), **audited.findings.keys}
+        head = audit_facts.read_tree_head(git, audited.evidence, keys=keys)
         cover = Cover(
-            repository=self._repository,
+            repository=self._sight.desired.repository.metadata.name,
             root=audit_facts.root_of(git, audited.trusted),
             trusted=audited.trusted,
             evidence=audited.evidence,
             audited_at=at,
             version=audit_facts.version(),
-            records=history.records,
+            records=audited.findings.records,
             verdicts=audited.findings.verdicts,
             flaws=audited.findings.flaws,
-            tree_head=audit_facts.read_tree_head(git, audited.evidence, keys=audited.archive.keys(audited.trusted)),
-            commits=audit_facts.read_commit_facts(git, sorted(named)),
+            omitted=audited.findings.omitted,
+            writers=tuple(
+                f"{one.key_id or 'nobody known'}: {one.commits}, {one.first[:12]} to {one.last[:12]}"
+                for one in audited.history.ranges
+            ),
+            tree_head=head,
+            witnesses=audit_facts.read_witness_heads(
+                git, audited.evidence, origin=head.origin if head else "", keys=keys, sight=self._sight
+            ),
+            commits=audit_facts.read_commit_facts(git, [one.commit for one in history.commits]),
         )
-        return page(cover, history, self._question, look=self._look)
+        return page(cover, history, self._question, look=self._look, journal=self._journal)
 
-    def write_report(self, path: Path, *, git: Git, at: datetime) -> None:
-        """Write the report, as made ``at``, to ``path``; InputError if that cannot be written."""
-        write_report(path, self.to_html(git, at=at))
+    def write_report(self, path: Path, *, git: Git, environment: Mapping[str, str]) -> None:
+        """Write the report to ``path``, as made at ``time_of_audit``; InputError if it cannot be written."""
+        write_report(path, self.to_html(git, at=time_of_audit(environment)))
 
 
 def write_report(path: Path, content: bytes) -> None:

@@ -15,9 +15,11 @@ from reconciler.errors.taxonomy import RingfenceError
 from reconciler.evidence.history import questions
 from reconciler.evidence.history.chronicle import Scope, arrival
 from reconciler.evidence.history.forms import Look
+from reconciler.evidence.history.journal import tell as journal_words
 from reconciler.evidence.history.questions import Situation
 from reconciler.evidence.history.times import span_text, time_text
-from reconciler.evidence.history.values import HeldKey, History, PortsRead, Standing, Stay
+from reconciler.evidence.history.values import HeldKey, History, PortsRead, Standing, Stay, UnderCommit
+from reconciler.evidence.journal import JournalEntry
 from reconciler.evidence.statement import Record
 from reconciler.model.record import Event
 
@@ -36,9 +38,9 @@ ENDINGS = {event: event.value for event in Event} | {
 }
 
 
-def text(history: History, question: Question, *, look: Look) -> str:
-    """Return the answer to ``question`` for a terminal."""
-    return to_text(_at(history, question, look=look) if question.at else _between(history, question))
+def text(history: History, question: Question, *, look: Look, journal: Sequence[JournalEntry] = ()) -> str:
+    """Return the answer to ``question`` for a terminal; ``journal`` are the entries that it is about."""
+    return to_text(_at(history, question, look=look) if question.at else _between(history, question, journal))
 
 
 def scope_text(scope: Scope) -> str:
@@ -73,6 +75,13 @@ def ports_text(read: PortsRead | None) -> str:
 def image_text(stay: Stay) -> str:
     """Return name and digest of the image of ``stay``."""
     return f"{stay.image_name or ''} {short(stay.image)}".strip()
+
+
+def events_text(one: UnderCommit) -> str:
+    """Return how often what was recorded: ``3 admitted, 22 appraised (21 accepted)``."""
+    counts = [f"{count} {event}" for event, count in one.events.items()]
+    appraised = Event.APPRAISED.value
+    return ", ".join(f"{text} ({one.accepted} accepted)" if text.endswith(appraised) else text for text in counts)
 
 
 def short(digest: str | None) -> str:
@@ -148,11 +157,11 @@ def _others(standing: Standing, found: list[Situation]) -> Section:
     return _section(f"{STANDINGS[standing]}, {_count(len(rows), 'node')}", columns, rows)
 
 
-def _between(history: History, question: Question) -> Report:
+def _between(history: History, question: Question, journal: Sequence[JournalEntry]) -> Report:
     found = questions.stays(history, scope=question.scope)
     sections = [_memberships(name, own, history) for name, own in questions.memberships(found).items()]
     sections += [_stays(node, own) for node, own in by_node(found).items()]
-    sections.append(_commits(history))
+    sections += [_commits(history), _journal(journal)]
     summary = () if found else ("nothing is on record of that",)
     title = f"{window_text(question)}: {scope_text(question.scope)}"
     return Report(title=title, summary=summary, sections=tuple(sections))
@@ -200,12 +209,20 @@ def _commits(history: History) -> Section:
             short(one.commit),
             time_text(one.first),
             time_text(one.last),
-            ", ".join(f"{count} {event}" for event, count in one.events.items()),
+            events_text(one),
             ", ".join(one.nodes),
         )
         for one in questions.commits(history)
     ]
     return _section("desired states", ("commit", "first record", "last record", "recorded", "nodes"), rows)
+
+
+def _journal(journal: Sequence[JournalEntry]) -> Section:
+    rows = [
+        (time_text(one.at), str(one.sequence), one.what, one.subject, "; ".join(one.details))
+        for one in journal_words(journal)
+    ]
+    return _section("journal", ("recorded", "entry", "what", "about", "details"), rows)
 
 
 def _section(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Section:

@@ -1,11 +1,12 @@
 """The audit of a clone, as commands run it: one function, ``run_audit``, and what came of it, ``Audited``.
 
-    audited = run_audit(git, sight=sight, progress=None, take=None, heads=(), more=())
+    audited = run_audit(git, sight=None, progress=None, take=None, heads=(), more=())
 
-``git`` and ``sight`` (``TrustedSource(git).refresh()``) are the clone and the desired state in force. ``progress`` is
-told how far it is, ``take`` is given every record whose signature and place hold, in the order of the log, as the
-audit goes past it. ``heads`` are tree heads that somebody kept: the log must lead on from each. ``more`` are other
-checks of the branch, each a function that gives flaws; witnesses and the auditor's own memory are always asked.
+``git`` is the clone, ``sight`` the desired state in force. Without it, that is found out, and without the evidence
+branch's help if nothing can be trusted by that (which is a flaw, then). ``progress`` is told how far it is, ``take`` is
+given every record whose signature and place hold, in the order of the log, as the audit goes past it. ``heads`` are
+tree heads that somebody kept from before: the log must lead on from each. ``more`` are other checks of the branch, each
+a function that gives flaws; witnesses and the clone's own memory of an earlier audit are always asked.
 
 ``audited.findings`` has ``flaws`` (path, code, message, severity), ``heads`` by node, ``records``, ``verdicts`` and
 other figures in ``checked``, and the log's ``origin``, ``size`` and ``root``; ``audited.history`` says who signed which
@@ -21,7 +22,7 @@ from itertools import chain
 from typing import Self
 
 from reconciler.cli.archive import evidence_tip, open_archive
-from reconciler.daemon.source import Sight
+from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.errors.taxonomy import InputError, TrustError
 from reconciler.evidence.audit import Archive, Findings, Flaw, Progress, audit, read_records
 from reconciler.evidence.note import Checkpoint
@@ -42,8 +43,9 @@ Check = Callable[[str, Findings], Iterable[Flaw]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
-    """What was audited (``evidence`` and ``trusted`` are commits), what came of it, and how to read on."""
+    """What was audited, what came of it, and how to read on; ``evidence`` and ``trusted`` are commits."""
 
+    sight: Sight
     evidence: str
     trusted: str
     findings: Findings
@@ -67,20 +69,29 @@ class Audited:
 def run_audit(
     git: Git,
     *,
-    sight: Sight,
+    sight: Sight | None = None,
     progress: Progress | None = None,
     take: Callable[[Record], None] | None = None,
     heads: Sequence[Checkpoint] = (),
     more: Sequence[Check] = (),
 ) -> Audited:
-    """Audit the evidence branch that ``sight`` names; InputError if this clone has none."""
+    """Audit the evidence branch that ``sight`` names.
+
+    InputError if this clone has none; TrustError if there is no desired state to audit it by.
+    """
+    sight, doubt = (sight, None) if sight is not None else _find_sight(git)
     spec = sight.desired.repository.spec.evidence
     tip = evidence_tip(git, spec.branch)
     if tip is None:
         hint = "clone with all branches: git clone keeps them as origin/…"
         raise InputError("audit", "this clone has no evidence branch", reason="NoEvidence", hint=hint)
     branch = EvidenceBranch(git, commit=tip)
-    archive = open_archive(git, blob=lambda digest: branch.read(blob_path(digest)), trusted=sight.desired.commit)
+    archive = open_archive(
+        git,
+        blob=lambda digest: branch.read(blob_path(digest)),
+        trusted=sight.desired.commit,
+        known=sight.desired,
+    )
     found = audit(
         branch,
         archive=archive,
@@ -93,7 +104,7 @@ def run_audit(
     keys = {**public_keys(signers), **found.keys}
     history = walk_history(git, tip, signers=signers, keys=keys, is_rotation=find_openings(git, tip).__contains__)
     found.checked.commits, found.checked.bytes = history.commits, branch.bytes
-    for error in history.flaws:
+    for error in history.flaws if doubt is None else (doubt, *history.flaws):
         found.add(error.subject, error.reason, error.message)
     for flaw in chain(_kept(git, sight, tip, found), *(check(tip, found) for check in more)):
         found.add(flaw.path, flaw.code, flaw.message)
@@ -101,6 +112,7 @@ def run_audit(
     if not found.flaws:
         audited.remember(git, branch=spec.branch, tip=tip)
     return Audited(
+        sight=sight,
         evidence=tip,
         trusted=sight.desired.commit,
         findings=found,
@@ -122,3 +134,11 @@ def _kept(git: Git, sight: Sight, tip: str, found: Findings) -> Iterator[Flaw]:
         return  # The audit of the log tells of it; nothing can be compared with it.
     watched = Watched(origin=found.origin, tip=tip, leaf_hashes=hashes, keys=found.keys)
     yield from hear_witnesses(git, watched, spec=spec.witnesses, signers=sight.signers).flaws
+
+
+def _find_sight(git: Git) -> tuple[Sight, TrustError | None]:
+    """Return the desired state in force, and why it could not be told with the evidence branch's help, if so."""
+    try:
+        return TrustedSource(git).refresh(), None
+    except TrustError as error:
+        return TrustedSource(git, by_record=False).refresh(), error

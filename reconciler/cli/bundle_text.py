@@ -113,9 +113,8 @@ def _events(found: Verified) -> list[str]:
             lines.append(_event_line(record))
         is_last_leaf = following is None or following.appraisal is None or following.appraisal.verdict is not None
         if repeated and (is_last_leaf or (following is not None and following.node != record.node)):
-            lines.append(
-                f"{record.recorded_at:%Y-%m-%d %H:%M:%S}  {record.node}  proved itself again, {repeated} times"
-            )
+            often = "once" if repeated == 1 else f"{repeated} times"
+            lines.append(f"{record.recorded_at:%Y-%m-%d %H:%M:%S}  {record.node}  proved itself again, {often}")
             repeated = 0
     return lines
 

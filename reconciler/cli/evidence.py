@@ -17,16 +17,14 @@ from reconciler.cli.operate import Output, Repository
 _DEADLINE_S = 1800.0
 """A year of evidence is a large branch: git may take its time for a list of it."""
 
-Heads = Annotated[
-    list[Path] | None,
-    typer.Option("--head", help="a signed tree head kept from before (a copy of checkpoints/latest); repeatable"),
-]
-
 
 def audit(  # noqa: PLR0917  # one option each
     repo: Repository = Path(),
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
-    head: Heads = None,
+    head: Annotated[
+        list[Path] | None,
+        typer.Option("--head", help="a signed tree head kept from before (a copy of checkpoints/latest); repeatable"),
+    ] = None,
     at: At = None,
     between: Between = None,
     node: OfNode = None,
@@ -39,33 +37,28 @@ def audit(  # noqa: PLR0917  # one option each
     With --at, --between, --node, --enclave or --commit it also says who was in which enclave, running which image,
     proven how, holding which keys. Flaws come first, whatever is asked.
     """
-    from reconciler.cli.audit_report import Asked, time_of_audit
+    from reconciler.cli.audit_report import Asked
     from reconciler.cli.audit_text import ProgressLine, audit_document, audit_text, read_head
     from reconciler.cli.auditing import run_audit
-    from reconciler.daemon.source import TrustedSource
     from reconciler.repo.git import Git
 
-    question = parse_question(
-        at=at, between=between, node=node, enclave=enclave, commit=commit, is_wanted=report is not None
-    )
+    is_reported = report is not None
+    question = parse_question(at=at, between=between, node=node, enclave=enclave, commit=commit, is_wanted=is_reported)
+    asked = None if question is None else Asked(question)
     git = Git(repo, deadline_s=_DEADLINE_S)
     kept = [read_head(path) for path in head or ()]
-    sight = TrustedSource(git).refresh()
-    asked = None if question is None else Asked(question)
     with ProgressLine(sys.stderr) as line:
-        audited = run_audit(
-            git, sight=sight, progress=line.show, take=None if asked is None else asked.take, heads=kept
-        )
+        take = None if asked is None else asked.take
+        audited = run_audit(git, progress=line.show, heads=kept, take=take)
     with audited:
         document = audit_document(audited)
         text = audit_text(document)
-        if asked is not None and question is not None:
-            answer = asked.answer(audited, repository=sight.desired.repository.metadata.name)
+        if asked is not None:
+            answer = asked.answer(audited, sight=audited.sight)
             document |= answer.to_json()
+            text += answer.to_text(is_reported=is_reported)
             if report is not None:
-                answer.write_report(report, git=git, at=time_of_audit(os.environ))
-            if report is None or question.is_narrow:
-                text += f"\n\n{answer.to_text()}"
+                answer.write_report(report, git=git, environment=os.environ)
     typer.echo(json.dumps(document, indent=2) if output is Output.JSON else text)
     if document["flaws"]:
         raise typer.Exit(3)

@@ -77,7 +77,10 @@ def text(found: dict[str, Any]) -> str:
     """Return the sizes as ``document`` has them in lines for a terminal."""
     disk, year = found["disk"], found["year"]
     lines = [
-        f"evidence {found['evidence'][:12]}: {found['files']} files, {size(found['bytes'])}, over {found['days']} days",
+        (
+            f"evidence {found['evidence'][:12]}: {found['files']} files, {size(found['bytes'])}, "
+            f"{found['days']} day{'' if found['days'] == 1 else 's'}"
+        ),
         f"{found['records']['statements']} statements and {found['records']['leaves']} repeated proofs in rounds",
         f"on disk: {size(disk['files'])} for these files"
         + (f", {size(disk['history'])} with all history" if disk["history"] is not None else "")

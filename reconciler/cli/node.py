@@ -27,7 +27,13 @@ def add(  # the options of a command
     name: Annotated[str, typer.Argument(metavar="NAME", help="The machine's name, as in: r3u07.")],
     *,
     zone: Annotated[str, typer.Option(help="The zone that it stands in.")],
-    bmc: Annotated[str, typer.Option(metavar="ADDRESS[:PORT]", help="Where its BMC is.")],
+    bmc: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS[:PORT][,KEY=VALUE…]",
+            help="Where its BMC is; keys are driver, certificate, system, networkBoot.",
+        ),
+    ],
     credentials: Annotated[str, typer.Option(help="The name of the BMC's login; never the login.")],
     interface: Annotated[
         list[str], typer.Option(metavar="NAME=MAC@SWITCH:PORT", help="A cable: eno1=52:54:00:00:03:07@tor:swp7.")

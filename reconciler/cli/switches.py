@@ -33,7 +33,59 @@ def _openvswitch(wanted: Wanted) -> Adapter:
     )
 
 
+def _netconf(wanted: Wanted) -> Adapter:
+    from reconciler.drivers.netconf import Netconf, SshLogin
+    from reconciler.drivers.netconf_model import MODELS
+
+    name, spec, login = wanted.document.metadata.name, wanted.document.spec, wanted.document.spec.login
+    if login is None or wanted.credentials is None:
+        raise InputError(f"switch {name}", "driver netconf needs login", reason="CredentialsMissing")
+    who = SshLogin(
+        user=wanted.credentials.user,
+        password=None if wanted.credentials.key else wanted.credentials.password,
+        key=wanted.credentials.key,
+        host_key=login.host_key,
+    )
+    model = MODELS[spec.model or "openconfig"]
+    return Netconf(name, address=spec.address, login=who, parking=wanted.parking, model=model)
+
+
+def _cli(wanted: Wanted) -> Adapter:
+    from reconciler.drivers.cli_switch.switch import CliSwitch
+
+    name, spec, login = wanted.document.metadata.name, wanted.document.spec, wanted.document.spec.login
+    if login is None or spec.platform is None or wanted.credentials is None:
+        raise InputError(f"switch {name}", "driver cli needs login and platform", reason="CredentialsMissing")
+    return CliSwitch(
+        name,
+        platform=spec.platform,
+        address=spec.address,
+        host_key=login.host_key,
+        credentials=wanted.credentials,
+        parking=wanted.parking,
+    )
+
+
+def _hil(wanted: Wanted) -> Adapter:
+    from reconciler.drivers.hil import Hil
+    from reconciler.drivers.https import Vouching
+
+    name, spec, account = wanted.document.metadata.name, wanted.document.spec, wanted.document.spec.account
+    if account is None or wanted.credentials is None:
+        raise InputError(f"switch {name}", "driver hil needs account", reason="CredentialsMissing")
+    return Hil(
+        name,
+        url=f"https://{spec.address.removeprefix('https:')}",
+        credentials=wanted.credentials,
+        vouching=Vouching(certificate=account.certificate),
+        parking=wanted.parking,
+    )
+
+
 DRIVERS: Mapping[str, Callable[[Wanted], Adapter]] = {
+    "cli": _cli,
+    "hil": _hil,
+    "netconf": _netconf,
     "openvswitch": _openvswitch,
 }
 """How an adapter is made, by ``spec.driver``."""
@@ -60,15 +112,15 @@ class SwitchSet:
 
     def _wanted(self, name: str, desired: DesiredState) -> Wanted:
         document = desired.switches[name]
-        login = document.spec.login
-        if login is not None and login.credentials not in self._credentials:
-            message = f"there are no credentials {login.credentials} on this machine"
+        login = document.spec.credentials
+        if login is not None and login not in self._credentials:
+            message = f"there are no credentials {login} on this machine"
             hint = "add them to the file of credentials that the settings name"
             raise InputError(f"switch {name}", message, reason="CredentialsMissing", hint=hint)
         return Wanted(
             document=document,
             parking=desired.zones[document.spec.zone].spec.parking_vlan,
-            credentials=None if login is None else self._credentials[login.credentials],
+            credentials=None if login is None else self._credentials[login],
         )
 
     def _switch(self, name: str, wanted: Wanted) -> PacedSwitch:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from reconciler.cli.bmcs import BmcSet
 from reconciler.cli.remotes import courier_for
 from reconciler.cli.switches import SwitchSet
 from reconciler.daemon.followed import FollowedSource
@@ -19,11 +20,10 @@ from reconciler.daemon.settings import Settings, load_credentials
 from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.drivers.custodian import AgeCustodian
 from reconciler.drivers.ipmi.pool import WorkerPool
-from reconciler.drivers.ipmi.power import IpmiPower
 from reconciler.drivers.spool.boot import SpoolBootService
 from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.desk import SpoolDesk
-from reconciler.errors.taxonomy import InputError, RingfenceError
+from reconciler.errors.taxonomy import RingfenceError
 from reconciler.execute.passes import Engine
 from reconciler.execute.recall import PassMemory, PowerRecall
 from reconciler.ports.site import Site
@@ -35,7 +35,6 @@ from reconciler.repo.writer import WriterLock
 
 if TYPE_CHECKING:
     from reconciler.daemon.adopt.look import Reach
-    from reconciler.model.kinds import Node
 
 WORKERS = 16
 
@@ -72,9 +71,11 @@ class Workshop:
         self._pool = pool
         self._closing.callback(self._pool.close)
         self._credentials = load_credentials(settings.credentials)
+        self._bmcs = BmcSet(
+            credentials=self._credentials, file=settings.credentials, pool=self._pool, ca=settings.bmc_ca
+        )
         self._switches = SwitchSet(credentials=self._credentials)
         self._closing.callback(self._switches.close)
-        self._powers: dict[str, tuple[Node, IpmiPower]] = {}
         self._lock = threading.Lock()
         self._recall = PowerRecall()
         self._memory = PassMemory()
@@ -116,7 +117,7 @@ class Workshop:
         desired = sight.desired
         with self._lock:
             switches = self._switches.of(desired)
-            powers = {name: self._power(name, document) for name, document in desired.nodes.items()}
+            powers = self._bmcs.of(desired)
         site = Site(
             switches=switches,
             powers=powers,
@@ -149,9 +150,6 @@ class Workshop:
             self._closing.callback(adapter.close)
             return adapter
 
-        def bmc(name: str, spec: Mapping[str, Any]) -> IpmiPower:
-            return self._ipmi(name, str(spec["address"]), int(spec.get("port", 623)), str(spec.get("credentials")))
-
         def on_record(nodes: Iterable[str]) -> Mapping[str, Pin]:
             wanted = set(nodes)
             if not wanted:
@@ -165,19 +163,4 @@ class Workshop:
                 found |= recorded(reader, keys=public_keys(signers), nodes=wanted)
             return {node: known for node, known in found.items() if node in wanted}
 
-        return Reach(switch=switch, bmc=bmc, on_record=on_record)
-
-    def _power(self, name: str, document: Node) -> IpmiPower:
-        known = self._powers.get(name)
-        if known is None or known[0].spec.bmc != document.spec.bmc:
-            bmc = document.spec.bmc
-            power = self._ipmi(name, bmc.address, bmc.port, bmc.credentials)
-            self._powers[name] = known = (document, power)
-        return known[1]
-
-    def _ipmi(self, name: str, address: str, port: int, credentials: str) -> IpmiPower:
-        if credentials not in self._credentials:
-            message = f"there are no credentials {credentials} on this machine"
-            hint = f"add them to {self._settings.credentials}"
-            raise InputError(f"node {name}", message, reason="CredentialsMissing", hint=hint)
-        return IpmiPower(name, address=address, port=port, credentials=self._credentials[credentials], pool=self._pool)
+        return Reach(switch=switch, bmc=lambda name, spec: self._bmcs.survey(name, spec=spec), on_record=on_record)

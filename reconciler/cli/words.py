@@ -53,4 +53,4 @@ def _ports(ports: Iterable[a.Port]) -> str:
 
 def _bmc(node: str, desired: DesiredState) -> str:
     bmc = desired.nodes[node].spec.bmc
-    return f"{bmc.address}:{bmc.port}"
+    return f"{bmc.address}:{bmc.listens_on}"

@@ -15,8 +15,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, IPvAnyAddress, TypeAdapter, ValidationError, model_validator
 
-from reconciler.drivers.ipmi.power import Credentials
-from reconciler.drivers.secret import Secret
+from reconciler.drivers.secret import Credentials, Secret
 from reconciler.errors.taxonomy import Finding, InputError
 from reconciler.model.base import Duration, Name, Value
 
@@ -100,6 +99,7 @@ class Settings(Value):
     evidence_key: Path
     commit_key: Path | None = None
     credentials: Path
+    bmc_ca: Path | None = None
     listeners: tuple[Listener, ...] = ()
     image_port: Port = 80
     attestation_port: Port = 8443
@@ -112,8 +112,9 @@ class Settings(Value):
         names = ("spool", "images", "keystore", "age_identity", "evidence_key", "credentials")
         found: dict[str, object] = {name: folder / getattr(self, name) for name in names}
         commit_key = None if self.commit_key is None else folder / self.commit_key
+        bmc_ca = None if self.bmc_ca is None else folder / self.bmc_ca
         found |= {"remote": _below(self.remote, folder), "webhook": _below(self.webhook, folder)}
-        return self.model_copy(update={**found, "tls": tls, "commit_key": commit_key})
+        return self.model_copy(update={**found, "tls": tls, "commit_key": commit_key, "bmc_ca": bmc_ca})
 
 
 def _below(part: _Part, folder: Path) -> _Part:
@@ -150,11 +151,22 @@ def load_settings(path: Path | None = None) -> Settings:
 
 class _Login(Value):
     user: str
-    password: str = Field(repr=False)
+    password: str = Field(default="", repr=False)
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> _Login:
+        if bool(self.password) == (self.key is not None):
+            raise ValueError("give either password or key")
+        return self
 
 
 def load_credentials(path: Path) -> Mapping[str, Credentials]:
-    """Read the BMC logins by name (``bmc/n1``) from a file that only its owner may read."""
+    """Read the logins of BMCs and switches by name (``bmc/n1``) from a file that only its owner may read.
+
+    A private SSH ``key`` stands in a file of its own, again its owner's only, whose path is taken from the folder of
+    ``path``.
+    """
     try:
         exposed = path.stat().st_mode & _OTHERS
     except OSError as error:
@@ -167,9 +179,14 @@ def load_credentials(path: Path) -> Mapping[str, Credentials]:
         logins = TypeAdapter(dict[str, _Login]).validate_json(_read(path, what="credentials"))
     except ValidationError as error:
         raise _faulty("credentials", path, error) from None  # its cause would quote the file
-    return {
-        name: Credentials(user=login.user, password=Secret(login.password.encode())) for name, login in logins.items()
-    }
+    return {name: _credentials(login, folder=path.parent) for name, login in logins.items()}
+
+
+def _credentials(login: _Login, *, folder: Path) -> Credentials:
+    key = None if login.key is None else folder / login.key
+    if key is not None:
+        read_private(key, what="key")
+    return Credentials(user=login.user, password=Secret(login.password.encode()), key=key)
 
 
 def read_private(path: Path, *, what: str) -> bytes:

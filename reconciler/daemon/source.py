@@ -60,14 +60,17 @@ class TrustedSource:
         now: Callable[[], datetime] | None = None,
         tracking: str | None = None,
         cache: DocumentCache | None = None,
+        by_record: bool = True,
     ) -> None:
         """Follow ``branch`` (by default the one checked out); ``key`` signs records, without it only read.
 
-        ``tracking`` is the full name of a remote-tracking ref to follow instead.
+        ``tracking`` is the full name of a remote-tracking ref to follow instead. Without ``by_record`` the history is
+        judged by itself, whatever the evidence branch says of it: for an audit of that branch.
         """
         self._loader = StateLoader(git, cache=cache)
         self.git = git
         self._tracking = tracking
+        self._by_record = by_record
         self._branch = branch
         self._key = key
         self._now = now or (lambda: datetime.now(UTC))
@@ -118,7 +121,7 @@ class TrustedSource:
 
     def _judge(self, head: str, *, last: str | None) -> Judgement:
         now = self._now()
-        if last is None:
+        if last is None and self._by_record:
             return judge_by_record(self.git, head=head, now=now)
         return judge(self.git, head=FetchedCommit(commit=head), last_trusted=last, now=now)
 

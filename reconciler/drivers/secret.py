@@ -7,6 +7,8 @@ reviewer can search for. Not done: wiping memory, which Python does not offer.
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -38,3 +40,12 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled."""
         raise TypeError("a secret is not serialised")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """How to log in to a device: a password, or for a switch the private SSH ``key`` in a file."""
+
+    user: str
+    password: Secret
+    key: Path | None = None

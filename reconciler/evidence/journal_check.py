@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -59,49 +59,81 @@ class History:
     leads_on: Callable[[str, str], bool]
 
 
-class JournalCheck:
-    """A journal, checked entry by entry in the order of the log; ``followed`` says when commits came into force.
+class JournalReview:
+    """Looks at entries one after the other, in the order of writing, and at the head that is claimed in the end.
 
-    After a flaw in the chain, later entries are not gone on from: they are flaws, too.
+    ``head`` is the sum of the entries that held, ``followed`` says when each commit first came into force.
     """
 
-    def __init__(self, history: History) -> None:
-        """Hold the journal against ``history``; nothing was taken yet."""
-        self._history = history
+    def __init__(self, history: History, *, tell: Callable[[JournalEntry], None] = lambda _entry: None) -> None:
+        """Begin before the first entry; each one that holds is given to ``tell``."""
         self.head: JournalHead | None = None
         self.followed: dict[str, datetime] = {}
+        self._history = history
+        self._tell = tell
 
-    def take(self, path: str, envelope: bytes) -> list[JournalFlaw]:
-        """Return what is wrong with the next entry, in ``envelope`` at ``path``; one that holds is gone on from."""
+    def take(self, path: str, payload: bytes) -> list[JournalFlaw]:
+        """Return what is wrong with the next entry, which stands at ``path`` and is signed by an evidence key.
+
+        After a flaw in the chain, later entries are not gone on from: they are flaws, too.
+        """
         try:
-            entry, own = _open(path, envelope, self._history)
-            after = fold_journal(self.head, entry, digest=own)
+            entry = parse_journal(payload)
+            if journal_path(entry) != path:
+                raise TrustError(path, "it stands in another place than it was made for", reason="StatementMoved")
+            if entry.signer not in self._history.keys(entry.commit):
+                raise _stray(entry, f"{entry.signer} is no evidence key of commit {entry.commit[:12]}")
+            after = fold_journal(self.head, entry, digest=digest(payload))
             _check_events(entry, self.head, after, self._history)
         except RingfenceError as error:
-            return [JournalFlaw(path=path, code=error.reason, message=str(error))]
+            return [_flaw(path, error)]
         self.head = after
         for event in entry.events:
             if isinstance(event, Followed):
                 self.followed.setdefault(event.commit, entry.recorded_at)
+        self._tell(entry)
         return []
 
     def finish(self, head: bytes | None) -> list[JournalFlaw]:
-        """Return what is wrong with the ``head`` that the branch claims, once all entries were taken."""
+        """Return what is wrong with ``journal/head.json`` after all entries; None if there is none."""
         if head == (None if self.head is None else canonical_value(self.head)):
             return []
-        message = "the head is not the sum of the journal"
-        return [JournalFlaw(path=HEAD_PATH, code="HeadMismatch", message=message)]
+        return [JournalFlaw(path=HEAD_PATH, code="HeadMismatch", message="the head is not the sum of the journal")]
 
 
-def _open(path: str, envelope: bytes, history: History) -> tuple[JournalEntry, str]:
-    """Return the entry in ``envelope`` and its digest, once its signer and its place are checked."""
+@dataclass(slots=True, kw_only=True)
+class JournalFindings:
+    """What was found: the entries that hold, in order, their sum, and when each commit came into force."""
+
+    flaws: list[JournalFlaw] = field(default_factory=list)
+    entries: list[JournalEntry] = field(default_factory=list)
+    head: JournalHead | None = None
+    followed: dict[str, datetime] = field(default_factory=dict)
+
+
+def check_journal(envelopes: Iterable[tuple[str, bytes]], *, history: History, head: bytes | None) -> JournalFindings:
+    """Return everything found in a journal of ``envelopes`` (path, envelope; any order) with the claimed ``head``."""
+    found = JournalFindings()
+    opened: list[tuple[int, str, bytes]] = []
+    for path, envelope in envelopes:
+        try:
+            opened.append(open_entry(path, envelope, history))
+        except RingfenceError as error:
+            found.flaws.append(_flaw(path, error))
+    review = JournalReview(history, tell=found.entries.append)
+    for _, path, payload in sorted(opened):
+        found.flaws += review.take(path, payload)
+    found.flaws += review.finish(head)
+    found.head, found.followed = review.head, review.followed
+    return found
+
+
+def open_entry(path: str, envelope: bytes, history: History) -> tuple[int, str, bytes]:
+    """Return sequence number, path and payload of an entry, once it is known that the key it names signed it."""
     unchecked = parse_journal(_payload(envelope))
     keys = history.keys(unchecked.commit)
     own = {unchecked.signer: keys[unchecked.signer]} if unchecked.signer in keys else {}
-    payload = open_envelope(envelope, keys=own)
-    if journal_path(unchecked) != path:
-        raise TrustError(path, "it stands in another place than it was made for", reason="StatementMoved")
-    return unchecked, digest(payload)
+    return unchecked.sequence, path, open_envelope(envelope, keys=own)
 
 
 def _payload(envelope: bytes) -> bytes:
@@ -145,3 +177,7 @@ def _check_signer(entry: JournalEntry, event: SignerChanged, before: JournalHead
 
 def _stray(entry: JournalEntry, message: str) -> TrustError:
     return TrustError(f"journal entry {entry.sequence}", message, reason="JournalStray")
+
+
+def _flaw(path: str, error: RingfenceError) -> JournalFlaw:
+    return JournalFlaw(path=path, code=error.reason, message=str(error))

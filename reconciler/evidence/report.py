@@ -10,8 +10,10 @@ from typing import Any
 
 from reconciler.attest.endorsement.endorsed import Endorsement
 from reconciler.attest.verdict import Accepted, Reason, Rejected, Trustworthiness, Vector, Verdict
+from reconciler.model.submission import BootClock
 
 PROFILE = "urn:ringfence:ear:v1"
+_CLAIMS = {name: name.replace("_", "-") for name in Vector.__slots__}
 
 
 def describe(verdict: Verdict) -> dict[str, Any]:
@@ -19,9 +21,7 @@ def describe(verdict: Verdict) -> dict[str, Any]:
     document: dict[str, Any] = {
         "eat_profile": PROFILE,
         "ear.status": _status(verdict).name.lower(),
-        "ear.trustworthiness-vector": {
-            f.name.replace("_", "-"): int(getattr(verdict.vector, f.name)) for f in fields(Vector)
-        },
+        "ear.trustworthiness-vector": {told: int(getattr(verdict.vector, name)) for name, told in _CLAIMS.items()},
         "node": verdict.node,
         "enclave": verdict.enclave,
         "commit": verdict.commit,
@@ -35,7 +35,7 @@ def describe(verdict: Verdict) -> dict[str, Any]:
         document["endorsement"] = _endorsement(verdict.endorsement)
     match verdict:
         case Accepted():
-            clock = {f.name: str(getattr(verdict.clock, f.name)) for f in fields(verdict.clock)}
+            clock = {name: str(getattr(verdict.clock, name)) for name in BootClock.__slots__}
             return document | {"verdict": "accepted", "ephemeral": verdict.ephemeral, "clock": clock}
         case Rejected():  # pragma: no branch  # mypy: the match is exhaustive
             return document | {"verdict": "rejected", "reasons": [_reason(reason) for reason in verdict.reasons]}
@@ -46,7 +46,7 @@ def _status(verdict: Verdict) -> Trustworthiness:
         case Rejected():
             return Trustworthiness.CONTRAINDICATED
         case Accepted():  # pragma: no branch  # mypy: the match is exhaustive
-            tiers: list[Trustworthiness] = [getattr(verdict.vector, f.name) for f in fields(Vector)]
+            tiers: list[Trustworthiness] = [getattr(verdict.vector, name) for name in _CLAIMS]
             return max(tiers)
 
 

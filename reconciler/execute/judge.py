@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from reconciler.attest.appraise import appraise
+from reconciler.attest.appraiser import Appraiser
 from reconciler.attest.expectation import Expectation
 from reconciler.attest.verdict import Rejected, Verdict
 from reconciler.model.desired import DesiredState
@@ -20,19 +20,20 @@ nothing against the node. Such evidence is not accepted either; until the boot d
 class JudgeMemory:
     """The last verdict on each node, and what it was made from: the same evidence, held against the same, is the same.
 
-    Only what is judged again is kept.
+    Only what is judged again is kept; what recurs in new evidence (``Appraiser``) is judged once.
     """
 
     def __init__(self) -> None:
         """Remember nothing."""
         self._made: dict[str, tuple[Evidence, Expectation, Verdict]] = {}
+        self._appraiser = Appraiser()
 
     def judge(self, node: str, evidence: Evidence, *, expectation: Expectation) -> Verdict:
         """Return what the verifier says of ``evidence``."""
         known = self._made.get(node)
         if known is not None and known[0] is evidence and known[1] == expectation:
             return known[2]
-        verdict = appraise(evidence, expectation=expectation)
+        verdict = self._appraiser.appraise(evidence, expectation=expectation)
         self._made[node] = (evidence, expectation, verdict)
         return verdict
 

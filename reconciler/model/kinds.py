@@ -29,6 +29,7 @@ from reconciler.model.policy import AppraisalPolicySpec
 from reconciler.model.switches import PortName, SwitchSpec
 
 API_VERSION = "ringfence/v1alpha1"
+USUAL_PORTS = {"ipmi": 623, "redfish": 443}
 
 
 class Metadata(Value):
@@ -201,14 +202,32 @@ class Network(Document):
 class Bmc(Value):
     """How a node's power is reached; ``credentials`` is a name, never a secret."""
 
-    driver: Literal["ipmi"]
+    driver: Literal["ipmi", "redfish"]
     """How the BMC is spoken to."""
     address: Annotated[str, Field(pattern=r"^[0-9A-Za-z.\[\]:-]{1,255}$")]
     """Its IP address or host name."""
-    port: Annotated[int, Field(ge=1, le=65535)] = 623
-    """Its UDP port."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Its port, where it is not the usual one: 623 (UDP) for `ipmi`, 443 for `redfish`."""
     credentials: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9/._-]{0,127}$")]
     """The name under which user and password stand on the reconciler's machine; never the secret itself."""
+    certificate: Digest | None = None
+    """For `redfish`: SHA-256 over the DER of the BMC's own certificate; without it, a CA must vouch for the name."""
+    system: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]{0,127}$")] | None = None
+    """For `redfish`: the machine's Id below `/redfish/v1/Systems`; needed where one BMC has several."""
+    network_boot: Literal["http", "pxe"] | None = None
+    """For `redfish`: how the firmware boots from the network, `http` if nothing is said."""
+
+    @model_validator(mode="after")
+    def _of_its_driver(self) -> Bmc:
+        given = (self.certificate, self.system, self.network_boot)
+        if self.driver != "redfish" and any(each is not None for each in given):
+            raise ValueError("certificate, system and networkBoot go with driver redfish")
+        return self
+
+    @property
+    def listens_on(self) -> int:
+        """Return the port, the driver's usual one if none is said."""
+        return self.port if self.port is not None else USUAL_PORTS[self.driver]
 
 
 class Interface(Value):

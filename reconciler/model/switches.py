@@ -10,16 +10,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from reconciler.model.base import Name, Value
+from reconciler.model.base import Digest, Name, Value
 
 PORT_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._/:-]{0,61}[A-Za-z0-9])?$"
 
 PortName = Annotated[str, StringConstraints(pattern=PORT_PATTERN)]
 """A port as its switch calls it: swp7, Ethernet1/7, xe-0/0/7."""
 
-_SCHEMES = {"openvswitch": "tcp", "netconf": "ssh"}
-_NEEDED = {"openvswitch": ("bridge",), "netconf": ("login",)}
-"""Of the fields that not every driver has: those that it needs. It may have no others."""
+_SCHEMES = {"openvswitch": "tcp", "netconf": "ssh", "cli": "ssh", "hil": "https"}
+_NEEDED = {"openvswitch": ("bridge",), "netconf": ("login",), "cli": ("login", "platform"), "hil": ("account",)}
+_ALLOWED = {
+    "openvswitch": ("bridge",),
+    "netconf": ("login", "model"),
+    "cli": ("login", "platform"),
+    "hil": ("account",),
+}
+"""Of the fields that not every driver has: those that it needs, and all that it may have."""
 
 
 class SwitchPace(Value):
@@ -42,19 +48,36 @@ class SwitchLogin(Value):
     """The switch's public SSH host key; a switch that shows another one is not spoken to."""
 
 
+class SwitchAccount(Value):
+    """How to log in over HTTPS; ``credentials`` is a name, never a secret."""
+
+    credentials: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9/._-]{0,127}$")]
+    """The name under which user and password stand on the reconciler's machine; never the secret itself."""
+    certificate: Digest | None = None
+    """SHA-256 over the DER of the service's own certificate; without it, a public CA must vouch for the name."""
+
+
 class SwitchSpec(Value):
     """How a switch is reached, and which of its ports are ours to move."""
 
     zone: Name
     """The zone whose VLANs the switch carries."""
-    driver: Literal["openvswitch", "netconf"]
+    driver: Literal["openvswitch", "netconf", "cli", "hil"]
     """How the switch is spoken to."""
-    address: Annotated[str, Field(pattern=r"^(tcp:[0-9a-fA-F.:\[\]]+|ssh:[0-9A-Za-z.:\[\]-]{1,255}):[0-9]{1,5}$")]
-    """Where it listens: its OVSDB server (`tcp:…`), or its NETCONF over SSH (`ssh:…`)."""
+    address: Annotated[
+        str, Field(pattern=r"^(tcp:[0-9a-fA-F.:\[\]]+|(ssh|https):[0-9A-Za-z.:\[\]-]{1,255}):[0-9]{1,5}$")
+    ]
+    """Where it listens: its OVSDB server (`tcp:…`), its NETCONF or command line over SSH (`ssh:…`), HIL (`https:…`)."""
     bridge: Name | None = None
     """The bridge on it that is ours; for `openvswitch`, and needed there."""
     login: SwitchLogin | None = None
-    """How to log in; for `netconf`, and needed there."""
+    """How to log in; for `netconf` and `cli`, and needed there."""
+    account: SwitchAccount | None = None
+    """How to log in to HIL; for `hil`, and needed there."""
+    platform: Literal["nxos", "eos", "os10", "junos", "nvue"] | None = None
+    """Whose command line it is; for `cli`, and needed there."""
+    model: Literal["openconfig", "nxos"] | None = None
+    """The model that it speaks; for `netconf`, and `openconfig` there if it is not given."""
     ports: Annotated[tuple[PortName, ...], Field(min_length=1)]
     """The ports that may be moved; all others are left alone."""
     pace: SwitchPace = SwitchPace()
@@ -65,10 +88,16 @@ class SwitchSpec(Value):
         scheme = _SCHEMES[self.driver]
         if not self.address.startswith(f"{scheme}:"):
             raise ValueError(f"the address of driver {self.driver} begins with {scheme}:")
-        for name, value in (("bridge", self.bridge), ("login", self.login)):
-            is_needed = name in _NEEDED[self.driver]
-            if is_needed and value is None:
+        for name in ("bridge", "login", "account", "platform", "model"):
+            value = getattr(self, name)
+            if name in _NEEDED[self.driver] and value is None:
                 raise ValueError(f"driver {self.driver} needs {name}")
-            if not is_needed and value is not None:
+            if name not in _ALLOWED[self.driver] and value is not None:
                 raise ValueError(f"driver {self.driver} has no {name}")
         return self
+
+    @property
+    def credentials(self) -> str | None:
+        """Return the name of the login, if the driver needs one."""
+        known = self.login or self.account
+        return known.credentials if known else None

@@ -87,8 +87,10 @@ def _park(scene: Scene, why: str) -> list[Action]:
 
     A node that nothing is recorded of is left as it is: a fresh site has nothing to be done.
     """
-    if scene.is_parked() and not scene.lacks_parking_record():
-        return []
+    if scene.is_parked():
+        if not scene.lacks_parking_record():
+            return []
+        why = "it is parked, and that is not on record"
     return [Park(subject=scene.name, why=why, ports=scene.parked_ports())]
 
 

@@ -12,7 +12,8 @@ class Power(Protocol):
 
     Calls block for at most the adapter's deadline. TransientError: unreachable or silent; DeviceError: bad
     credentials, or it refuses. Each switching call returns the state read back at its end, UNKNOWN if the BMC will
-    not say; it never claims a state that it has not seen.
+    not say; it never claims a state that it has not seen. A BMC that gave no answer twice in a row may be left alone
+    for a while, and then it is TransientError at once.
     """
 
     def status(self) -> PowerState:

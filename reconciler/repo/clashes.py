@@ -59,7 +59,7 @@ def _port(interface: Interface) -> Hashable:
 
 
 def _bmc(bmc: Bmc) -> Hashable:
-    return bmc.address.lower(), bmc.port
+    return bmc.address.lower(), bmc.listens_on, bmc.system
 
 
 def _second_claims(claims: Iterable[_Claim], *, code: str, hint: str) -> Iterator[Finding]:
@@ -101,7 +101,7 @@ def _interfaces(nodes: Iterable[Located[Node]]) -> Iterator[_Claim]:
 def _bmcs(nodes: Iterable[Located[Node]]) -> Iterator[_Claim]:
     for node in nodes:
         bmc = node.document.spec.bmc
-        shown = f"BMC {bmc.address} port {bmc.port}"
+        shown = f"BMC {bmc.address} port {bmc.listens_on}" + (f" system {bmc.system}" if bmc.system else "")
         yield _Claim(what=_bmc(bmc), shown=shown, by=_any(node), location=("spec", "bmc", "address"))
 
 

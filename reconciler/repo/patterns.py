@@ -50,9 +50,9 @@ PATTERNS: Mapping[str, Words] = {
     r"^[a-z][a-z0-9-]{0,62}$": Words(
         "a branch name", "use lower-case letters, digits and dashes, a letter first", "evidence"
     ),
-    r"^(tcp:[0-9a-fA-F.:\[\]]+|ssh:[0-9A-Za-z.:\[\]-]{1,255}):[0-9]{1,5}$": Words(
+    r"^(tcp:[0-9a-fA-F.:\[\]]+|(ssh|https):[0-9A-Za-z.:\[\]-]{1,255}):[0-9]{1,5}$": Words(
         "a switch's address",
-        "write tcp:, its IP address and the port of its OVSDB: tcp:10.0.0.2:6640; or ssh:, its host and its port",
+        "write tcp:, its IP address and the port of its OVSDB: tcp:10.0.0.2:6640; or ssh: or https:, host and port",
         "tcp:10.0.0.2:6640",
     ),
     r"^[A-Za-z0-9]([A-Za-z0-9._/:-]{0,61}[A-Za-z0-9])?$": Words(
@@ -63,6 +63,9 @@ PATTERNS: Mapping[str, Words] = {
     ),
     r"^[0-9A-Za-z.\[\]:-]{1,255}$": Words(
         "a BMC's address", "write its IP address or host name alone; the port stands in port", "10.0.3.7"
+    ),
+    r"^[0-9A-Za-z][0-9A-Za-z._-]{0,127}$": Words(
+        "the Id of a Redfish system", "write the last part of its path below /redfish/v1/Systems", "System.Embedded.1"
     ),
     r"^[a-z0-9][a-z0-9/._-]{0,127}$": Words(
         "a name of credentials",

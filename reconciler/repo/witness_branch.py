@@ -70,7 +70,7 @@ def write_note(  # noqa: PLR0913  # what a commit is made of
     names = {f"{base}:{folder}" if folder else f"{base}^{{tree}}": folder for folder in folders_of([path])}
     trees = {names[each]: parse_tree(content) for each, content in git.objects(names).items()} if base else {}
     new = NewObjects()
-    tree = write_tree(new, trees=trees, files={path: note_bytes(note)})
+    tree, _ = write_tree(new, trees=trees, files={path: note_bytes(note)})
     who = f"witness {name} <{name}@localhost> {int(at.timestamp())} +0000"
     headers = [f"tree {tree}", *([f"parent {base}"] if base else []), f"author {who}", f"committer {who}"]
     text = "\n".join([*headers, "", f"witness: {head.origin} at {head.size}", ""]).encode()

@@ -10,13 +10,25 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.support import benches, switch_benches
+from tests.support import benches, cli_benches, hil_benches, switch_benches
 from tests.support.benches import CustodyBench, DeskBench, PowerBench
 from tests.support.devices import missing_programs
+from tests.support.netconf import missing_netconf
 from tests.support.switch_benches import SwitchFactory
 
-SWITCHES: list[SwitchFactory] = [switch_benches.simulated_switch, switch_benches.openvswitch]
-POWERS: list[Callable[[], AbstractContextManager[PowerBench]]] = [benches.simulated_power, benches.ipmi]
+SWITCHES: list[SwitchFactory] = [
+    switch_benches.simulated_switch,
+    switch_benches.openvswitch,
+    switch_benches.netconf,
+    switch_benches.netconf_nxos,
+    *cli_benches.ALL,
+    *hil_benches.ALL,
+]
+POWERS: list[Callable[[], AbstractContextManager[PowerBench]]] = [
+    benches.simulated_power,
+    benches.ipmi,
+    benches.redfish,
+]
 DESKS: list[Callable[[], AbstractContextManager[DeskBench]]] = [benches.simulated_desk, benches.spool]
 CUSTODIANS: list[Callable[[], AbstractContextManager[CustodyBench]]] = [benches.simulated_custody, benches.age_custody]
 NEED_PROGRAMS = (switch_benches.openvswitch, benches.ipmi)
@@ -25,6 +37,8 @@ NEED_PROGRAMS = (switch_benches.openvswitch, benches.ipmi)
 def _bench(request: pytest.FixtureRequest) -> AbstractContextManager[object]:
     if request.param in NEED_PROGRAMS and missing_programs():
         pytest.skip(f"not installed: {', '.join(missing_programs())}")
+    if request.param in (switch_benches.netconf, switch_benches.netconf_nxos) and missing_netconf():
+        pytest.skip(f"not installed: {', '.join(missing_netconf())}")
     made: AbstractContextManager[object] = request.param()
     return made
 

@@ -324,6 +324,25 @@ def test_13_an_audit_of_a_fresh_clone_recomputes_every_verdict_offline(story: St
     assert found["flaws"] == []
     assert found["verdicts"] >= 3
     assert found["nodes"] == {"n1": "FREE", "n2": "FREE", "n3": "REJECTED"}
+    assert found["checked"]["entries"] >= 1, "the journal is there"
+
+
+def test_13b_one_node_s_evidence_verifies_alone_and_a_changed_byte_in_it_is_found(story: Story, tmp_path: Path) -> None:
+    def ringfence(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ["unshare", "-Urn", *COMMAND, *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=PROJECT)
+
+    bundle = tmp_path / "n1.bundle"
+    made = ringfence("evidence", "export", "node/n1", "--repo", str(story.repository), "--out", str(bundle))
+    assert made.returncode == 0, made.stderr
+    key = story.state.root / "keys" / "evidence.pub"
+    told = subprocess.run(["ssh-keygen", "-lf", str(key)], capture_output=True, text=True, timeout=30, check=True)
+    verified = ringfence("verify", str(bundle), "--signer", told.stdout.split()[1])
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    data = bytearray(bundle.read_bytes())
+    data[len(data) // 2] ^= 1
+    bundle.write_bytes(data)
+    assert ringfence("verify", str(bundle), "--signer", told.stdout.split()[1]).returncode in {2, 3}
 
 
 def test_14_the_loop_reattests_members_parks_one_whose_pcr_changes_and_stops_cleanly(story: Story) -> None:

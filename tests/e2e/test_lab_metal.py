@@ -30,7 +30,9 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateDir]:
 
 
 def retag(state: StateDir, port: str, vlan: int) -> None:
-    done = enter.call(state, ["ovs-vsctl", f"--db={topology.OVSDB_ADDRESS}", "set", "port", port, f"tag={vlan}"])
+    kept_apart = f"protected={str(vlan == topology.PARKING_VLAN).lower()}"
+    command = ["ovs-vsctl", f"--db={topology.OVSDB_ADDRESS}", "set", "port", port, f"tag={vlan}", kept_apart]
+    done = enter.call(state, command)
     assert done.returncode == 0, done.stderr
 
 
@@ -69,6 +71,7 @@ def test_a_port_decides_what_its_node_can_reach(state: StateDir) -> None:
         retag(state, port, topology.PARKING_VLAN)
     assert not probe.probe(state, "n1", "10.77.1.1")
     assert not probe.probe(state, "n1", topology.TENANT_ADDRESS, 80)
+    assert not probe.leaks(state, "n1", "n2"), "parked nodes are kept from each other, too"
 
     retag(state, "swp1", 101)
     retag(state, "swp2", 102)
@@ -88,7 +91,8 @@ def test_a_port_decides_what_its_node_can_reach(state: StateDir) -> None:
 def test_a_port_without_a_tag_is_a_trunk_and_the_probe_sees_it(state: StateDir) -> None:
     retag(state, "swp2", 102)
     enter.call(state, ["ovs-vsctl", f"--db={topology.OVSDB_ADDRESS}", "remove", "port", "swp1", "tag", "101", "--",
-                       "clear", "port", "swp1", "tag", "--", "clear", "port", "swp1", "vlan_mode"])  # fmt: skip
+                       "clear", "port", "swp1", "tag", "--", "clear", "port", "swp1", "vlan_mode", "--",
+                       "set", "port", "swp1", "protected=false"])  # fmt: skip
     assert lifecycle.port_vlans(state)["swp1"] is None
     assert probe.leaks(state, "n1", "n2")
     enter.call(state, ["ovs-vsctl", f"--db={topology.OVSDB_ADDRESS}", "set", "port", "swp1", "tag=999",

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.evidence.audit import read_records
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import PortMode
 from tests.properties.test_evidence import _audit
+from tests.support.branches import archive_of, branch_with
 from tests.support.monitor_records import Said, read_entry
 from tests.support.runner import LONG, ROUND_S, Runner, assert_nobody_is_rejected, assert_settled, members_of
 from tests.support.sites import EnclaveShape, NodeShape, site
@@ -184,7 +186,9 @@ def test_a_held_member_is_appraised_against_its_own_image_and_the_record_says_of
     assert appraised == {"n1", "n2", "n3"}
     found = _audit(world)
     assert found.flaws == []
-    dated = {r.appraisal.image_commit for r in found.records if r.appraisal and r.commit == world.desired.commit}
+    branch = branch_with([entry for entries in world.ledger.rounds for entry in entries])
+    records = read_records(branch, archive=archive_of(world.trusted, branch))
+    dated = {r.appraisal.image_commit for r in records if r.appraisal and r.commit == world.desired.commit}
     assert dated == {first}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -20,9 +21,33 @@ from tests.support.softtpm import Lie
 from tests.support.world import World
 from tests.support.world_agent import Malice
 from tests.support.world_line import Fault
-from tests.support.worlds import EVIDENCE_LIES, MALICES, History, Misfortune, faults, histories, misfortunes
+from tests.support.worlds import (
+    EVIDENCE_LIES,
+    History,
+    Misfortune,
+    busy_sites,
+    enclave_sets,
+    faults,
+    histories,
+    misfortunes,
+)
 
 _TICK = timedelta(microseconds=1)
+_NO_CRASH = 40
+_MALICES = (Malice.NONE, Malice.NONE, Malice.TAMPERED, Malice.FORGED_LOG, Malice.SILENT)
+"""Those whose node, once in doubt, stays so whatever is asked for next."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Story:
+    """What is asked for, how many passes are made in peace, and what happens after that."""
+
+    history: History
+    calm: int
+    malices: list[Malice]
+    lies: list[Lie | None]
+    broken: list[Fault]
+    happens: list[tuple[int, int, Misfortune | None]]
 
 
 def _truth(world: World, records: list[Record], *, moment: datetime) -> dict[str, Track]:
@@ -37,41 +62,45 @@ def _truth(world: World, records: list[Record], *, moment: datetime) -> dict[str
     return tracks
 
 
-def _play(history: History, *, happens: list[tuple[int, int, Misfortune | None]], world: World) -> None:
+def _play(world: World, story: _Story) -> None:
+    """Let the nodes join in peace for as long as ``story`` says, then let everything happen."""
+    for machine, malice, lie in zip(world.machines.values(), story.malices, story.lies, strict=False):
+        machine.malice, machine.lie = malice, lie
     runner = Runner(world)
-    for index, (crash_at, wait, misfortune) in enumerate(happens):
-        world.trust(history.commits[index * len(history.commits) // len(happens)])
+    for _ in range(story.calm):
+        runner.run()
+        world.tick(20)
+    world.line.faults = list(story.broken)
+    commits = story.history.commits
+    for index, (crash_at, wait, misfortune) in enumerate(story.happens):
+        world.trust(commits[(index + 1) * (len(commits) - 1) // len(story.happens)])
         if misfortune is not None:
             names = sorted(world.machines)
             world.befall(misfortune.what, node=names[misfortune.node % len(names)])
-        runner.run(crash_at=crash_at if crash_at < 40 else None)
+        runner.run(crash_at=crash_at if crash_at < _NO_CRASH else None)
         world.tick(wait)
 
 
-_HAPPENS = st.lists(
-    st.tuples(st.integers(1, 80), st.sampled_from((5, 20, 40)), st.none() | misfortunes()), min_size=2, max_size=12
-)
+@st.composite
+def _stories(draw: st.DrawFn) -> _Story:
+    busy = draw(st.booleans())
+    step = st.tuples(st.integers(1, 2 * _NO_CRASH), st.sampled_from((5, 20, 40)), st.none() | misfortunes())
+    first = draw(busy_sites(max_nodes=3)) if busy else draw(histories(max_nodes=3))
+    later = draw(st.lists(enclave_sets(nodes=len(first.nodes)), max_size=2))
+    return _Story(
+        history=History(nodes=first.nodes, enclaves=(*first.enclaves, *later), switches=first.switches),
+        calm=draw(st.sampled_from((8, 8, 12, 0))),
+        malices=draw(st.lists(st.sampled_from(_MALICES), min_size=3, max_size=3)),
+        lies=draw(st.lists(st.sampled_from((None, None, None, *EVIDENCE_LIES)), min_size=3, max_size=3)),
+        broken=draw(st.lists(faults(), max_size=2)),
+        happens=draw(st.lists(step, min_size=2, max_size=10)),
+    )
 
 
-@given(
-    history=histories(max_nodes=3),
-    malices=st.lists(st.sampled_from((Malice.NONE, Malice.NONE, *MALICES)), min_size=3, max_size=3),
-    lies=st.lists(st.sampled_from((None, None, None, *EVIDENCE_LIES)), min_size=3, max_size=3),
-    broken=st.lists(faults(), max_size=2),
-    happens=_HAPPENS,
-)
-def test_nobody_is_said_to_have_been_a_member_who_was_none(
-    history: History,
-    malices: list[Malice],
-    lies: list[Lie | None],
-    broken: list[Fault],
-    happens: list[tuple[int, int, Misfortune | None]],
-) -> None:
-    world = World(history.commits[0])
-    for machine, malice, lie in zip(world.machines.values(), malices, lies, strict=False):
-        machine.malice, machine.lie = malice, lie
-    world.line.faults = broken
-    _play(history, happens=happens, world=world)
+@given(story=_stories())
+def test_nobody_is_said_to_have_been_a_member_who_was_none(story: _Story) -> None:
+    world = World(story.history.commits[0])
+    _play(world, story)
     records = records_in(world)
     moments = {record.recorded_at + shift for record in records for shift in (-_TICK, timedelta(0), _TICK)}
     for moment in sorted(moments):
@@ -92,13 +121,10 @@ def test_nobody_is_said_to_have_been_a_member_who_was_none(
             assert set(track.knows.items()) <= known, "a key that it knows is left out"
 
 
-@given(history=histories(max_nodes=3), broken=st.lists(faults(), max_size=2), happens=_HAPPENS)
-def test_a_nodes_stays_follow_each_other_without_a_gap(
-    history: History, broken: list[Fault], happens: list[tuple[int, int, Misfortune | None]]
-) -> None:
-    world = World(history.commits[0])
-    world.line.faults = broken
-    _play(history, happens=happens, world=world)
+@given(story=_stories())
+def test_a_nodes_stays_follow_each_other_without_a_gap(story: _Story) -> None:
+    world = World(story.history.commits[0])
+    _play(world, story)
     for own in history_of(*records_in(world)).stays.values():
         assert [stay.number for stay in own] == list(range(1, len(own) + 1))
         assert own[-1].until is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
+from functools import lru_cache, partial
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.journal import DriftOver, DriftSeen, Followed, KeyRotated, RefusalOver, Refused, SignerChanged
+from reconciler.evidence.journal_check import check_journal
 from reconciler.model.desired import DesiredState
-from tests.support.journalled import JournalledRunner, audited, head_of
+from tests.support.journalled import JournalledRunner, audited, head_of, history_of
 from tests.support.runner import assert_settled
 from tests.support.sites import EnclaveShape, NodeShape, site
 from tests.support.world import World
@@ -198,3 +199,60 @@ def test_keys_that_were_put_back_are_drift_and_no_rotation() -> None:
         ("key/common", "version 2", "version 1")
     ]
     assert audited(world).flaws == []
+
+
+@lru_cache(maxsize=1)
+def _told() -> World:
+    """Return a world whose journal has an entry of every kind."""
+    world = World(_story()[0])
+    runner = JournalledRunner(world)
+    runner.settle()
+    runner.refusals = (_refusal(1),)
+    world.spoil_port("n1", state=access(4000))
+    runner.run()
+    runner.refusals = ()
+    for desired in _story()[1:]:
+        world.trust(desired)
+        runner.settle()
+    runner = JournalledRunner(world, key_id="evidence-2")
+    runner.settle()
+    return world
+
+
+@given(data=st.data())
+def test_any_changed_bit_of_the_journal_is_found(data: st.DataObject) -> None:
+    world = _told()
+    envelopes, head = list(world.ledger.journal), world.ledger.journal_head() or b""
+    index = data.draw(st.integers(0, len(envelopes)), label="entry")
+    path, content = envelopes[index] if index < len(envelopes) else ("", head)
+    altered = bytearray(content)
+    altered[data.draw(st.integers(0, len(content) - 1), label="byte")] ^= 1 << data.draw(st.integers(0, 7), label="bit")
+    if index < len(envelopes):
+        envelopes[index] = (path, bytes(altered))
+    else:
+        head = bytes(altered)
+    assert check_journal(envelopes, history=history_of(world), head=head).flaws
+
+
+@given(data=st.data())
+def test_an_entry_that_was_dropped_doubled_or_swapped_is_found(data: st.DataObject) -> None:
+    world = _told()
+    envelopes = list(world.ledger.journal)
+    one = data.draw(st.integers(0, len(envelopes) - 1), label="one")
+    other = data.draw(st.integers(0, len(envelopes) - 1).filter(lambda place: place != one), label="other")
+    match data.draw(st.sampled_from(("drop", "double", "swap")), label="what"):
+        case "drop":
+            del envelopes[one]
+        case "double":
+            envelopes.append(envelopes[one])
+        case _:
+            (first, ours), (second, theirs) = envelopes[one], envelopes[other]
+            envelopes[one], envelopes[other] = (first, theirs), (second, ours)
+    assert check_journal(envelopes, history=history_of(world), head=world.ledger.journal_head()).flaws
+
+
+def test_the_journal_that_is_altered_here_has_no_flaw_itself() -> None:
+    found = audited(_told())
+    assert found.flaws == []
+    kinds = {event.event for entry in found.entries for event in entry.events}
+    assert kinds == {"followed", "refused", "refusal-over", "drift", "drift-over", "key-rotated", "signer-changed"}

@@ -5,12 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.evidence.audit import Archive, audit
 from reconciler.execute.outcome import Done, Failed
-from reconciler.model.desired import DesiredState
 from reconciler.model.observed import AnswerStatus
+from tests.support.branches import audited, branch_with
 from tests.support.monitor_records import read_entry
-from tests.support.runner import EVIDENCE_KEY, Runner, assert_nobody_is_rejected, assert_settled
+from tests.support.runner import Runner, assert_nobody_is_rejected, assert_settled
 from tests.support.sites import EnclaveShape, site
 from tests.support.softtpm import Lie
 from tests.support.world import MISFORTUNES, World
@@ -44,18 +43,8 @@ def _rounds(world: World) -> list[list[str]]:
 
 
 def _assert_audited(world: World) -> None:
-    def desired(commit: str) -> DesiredState:
-        return world.trusted[commit]
-
-    entries = [entry for entries in world.ledger.rounds for entry in entries]
-    blobs = {name: data for entry in entries for name, data in entry.blobs.items()}
-    found = audit(
-        [(entry.path, entry.envelope) for entry in entries if not entry.attached],
-        archive=Archive(desired=desired, keys=lambda _commit: {"evidence": EVIDENCE_KEY.public_key()}, blob=blobs.get),
-        heads={head.node: head for entry in entries for head in entry.heads},
-        rounds=[(entry.path, entry.envelope, lines) for entry in entries for lines in entry.attached.values()],
-    )
-    assert found.flaws == []
+    branch = branch_with([entry for entries in world.ledger.rounds for entry in entries])
+    assert audited(branch, world.trusted).flaws == []
 
 
 def test_all_members_are_in_one_round() -> None:

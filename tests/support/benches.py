@@ -18,9 +18,11 @@ from pathlib import Path
 import pyrage
 
 from reconciler.drivers.custodian import AgeCustodian, create_identity
+from reconciler.drivers.https import Vouching
 from reconciler.drivers.ipmi.pool import WorkerPool
-from reconciler.drivers.ipmi.power import Credentials, IpmiPower
-from reconciler.drivers.secret import Secret
+from reconciler.drivers.ipmi.power import IpmiPower
+from reconciler.drivers.redfish.power import RedfishPower
+from reconciler.drivers.secret import Credentials, Secret
 from reconciler.drivers.spool.boot import SpoolBootService
 from reconciler.drivers.spool.database import Database
 from reconciler.drivers.spool.desk import SpoolDesk
@@ -30,6 +32,7 @@ from reconciler.ports.boot import BootService
 from reconciler.ports.custody import Custodian
 from reconciler.ports.power import Power
 from tests.support.devices import RealBmc, hung
+from tests.support.redfish import RealRedfish
 from tests.support.served import put_image
 from tests.support.softtpm import SoftTpm
 from tests.support.world_custodian import SimulatedCustodian
@@ -44,12 +47,19 @@ Failing = Callable[[], AbstractContextManager[None]]
 
 @dataclass(kw_only=True)
 class PowerBench:
-    """A machine that is off; ``with_wrong_password`` is the same BMC for somebody who does not know it."""
+    """A machine that is off; ``refusing`` is the same BMC for somebody who does not know its password.
+
+    ``silent``: nothing answers. ``away``: the BMC itself is starting again. ``idle``: it takes commands about power and
+    does nothing. ``stubborn``: it does not take the network as boot device.
+    """
 
     power: Power
     is_on: Callable[[], bool]
     resets: Callable[[], int]
     silent: Failing
+    away: Failing
+    idle: Failing
+    stubborn: Failing
     refusing: Power
 
 
@@ -121,6 +131,9 @@ def simulated_power() -> Iterator[PowerBench]:
         is_on=lambda: machine.is_on,
         resets=lambda: machine.resets,
         silent=failing(line, "power/*", FaultKind.HANG),
+        away=failing(line, "power/*", FaultKind.HANG),
+        idle=failing(line, "power/*", FaultKind.OLD),
+        stubborn=failing(line, "power/*", FaultKind.REFUSED),
         refusing=SimulatedPower("n1", machine=machine, line=refusing),
     )
 
@@ -147,8 +160,57 @@ def ipmi() -> Iterator[PowerBench]:
             is_on=lambda: real.machine("power") == "1",
             resets=lambda: sum(command.startswith("reset") for command in real.commands()),
             silent=lambda: hung(real.process),
+            away=lambda: _away(real.halt, real.boot),
+            idle=lambda: _present(real.folder / "stuck"),
+            stubborn=lambda: _present(real.folder / "stubborn"),
             refusing=power("not its password"),
         )
+
+
+@contextmanager
+def redfish() -> Iterator[PowerBench]:
+    """Give a real Redfish service, sushy-tools'."""
+    with RealRedfish() as real:
+
+        def power(password: str) -> RedfishPower:
+            return RedfishPower(
+                "n1",
+                address="127.0.0.1",
+                port=real.port,
+                credentials=Credentials(user=real.user, password=Secret(password.encode())),
+                vouching=Vouching(certificate=real.pin),
+                network_boot="pxe",  # of UefiHttp the emulator makes Pxe
+                deadline_s=2 * DEADLINE_S,  # it is a program of some size on a machine of two processors
+            )
+
+        yield PowerBench(
+            power=power(real.password),
+            is_on=real.is_on,
+            resets=lambda: sum("Restart" in command for command in real.commands()),
+            silent=lambda: hung(real.process),
+            away=lambda: _away(real.halt, real.boot),
+            idle=lambda: _present(real.folder / "stuck"),
+            stubborn=lambda: _present(real.folder / "stubborn"),
+            refusing=power("not its password"),
+        )
+
+
+@contextmanager
+def _present(file: Path) -> Iterator[None]:
+    file.touch()
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+@contextmanager
+def _away(halt: Callable[[], None], boot: Callable[[], None]) -> Iterator[None]:
+    halt()
+    try:
+        yield
+    finally:
+        boot()
 
 
 @contextmanager

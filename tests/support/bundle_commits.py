@@ -38,7 +38,7 @@ def make_commit(
 ) -> Made:
     """Return the commit with ``files``, signed by ``key``; ``extra`` are further headers."""
     new = NewObjects()
-    tree = write_tree(new, trees={}, files=files)
+    tree, _ = write_tree(new, trees={}, files=files)
     content = f"tree {tree}\nauthor {who}\ncommitter {who}\n{extra}\n{message}".encode()
     commit = new.add("commit", key.sign_commit(content) if key else content)
     parts = {f"{_FOLDERS[kind]}/{object_id}": data for object_id, (kind, data) in new.contents.items()}

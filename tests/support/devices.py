@@ -236,7 +236,16 @@ class RealBmc(Peer):
             + f'    guid {1:032x}\n  endlan\n  chassis_control "{chassis}"\n'
             f'  user 2 true "{self.user}" "{self.password}" admin 10 none md2 md5 straight\n'
         )
+        self.boot()
+
+    def boot(self) -> None:
+        """Start the BMC's process, for the first time or again."""
         self.process = self.start("ipmi_sim", "-c", "lan.conf", "-f", "sim.emu", "-s", str(self.folder), "-n")
+
+    def halt(self) -> None:
+        """End the BMC's process; the machine stays as it is."""
+        self.process.kill()
+        self.process.wait(timeout=_DEADLINE_S)
 
     def machine(self, what: str, value: str | None = None) -> str:
         """Return (or set) the truth: ``power`` is 0 or 1, ``boot`` a device's name."""

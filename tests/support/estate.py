@@ -143,7 +143,9 @@ def estate(folder: Path, *, desired: DesiredState) -> Estate:
     path = folder / "evidence-key"
     path.write_bytes(EVIDENCE_KEY.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
     path.chmod(0o600)
+    repo.keys["evidence"] = path
     public = EVIDENCE_KEY.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    path.with_name(f"{path.name}.pub").write_text(f"{public}\n")
     signers = f"{OPERATOR} {' '.join(repo.public('alice').split()[:2])}\n{EVIDENCE} {public}\n".encode()
     root = repo.commit({**documents_of(desired), SIGNERS: signers}, signer="alice")
     repo.point("main", root)

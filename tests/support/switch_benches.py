@@ -11,28 +11,32 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from reconciler.drivers.netconf_model import MODELS
 from reconciler.drivers.openvswitch import OpenVswitch
 from reconciler.model.observed import PortMode, PortState
 from reconciler.ports.isolation import Switch
 from tests.support.benches import DEADLINE_S, Failing, failing
 from tests.support.devices import RealSwitch, hung, wait_until
+from tests.support.netconf import NXOS, OPENCONFIG, RealNetconf, Speech
 from tests.support.world_line import FOREVER, Fault, FaultKind, Line
 from tests.support.world_switch import SimulatedSwitch, access
 
 PARKING = 999
+NETCONF_DEADLINE_S = 8.0
 
 
 @dataclass(kw_only=True)
 class SwitchBench:
     """A switch with ports swp1 and swp2, parked on 999; ``node`` is whom a port's description names.
 
+    It is None where ports have no descriptions.
     ``silent``: it does not answer. ``refusing``: it refuses every write. ``half``: of a batch, swp2 does not stay where
     it was sent, and the switch says so. ``rebooting``: it goes away in the middle of the next write, and comes back.
     """
 
     switch: Switch
     truth: Callable[[str], PortState]
-    node: Callable[[str], str]
+    node: Callable[[str], str] | None
     make_trunk: Callable[[str], None]
     silent: Failing
     refusing: Failing
@@ -96,6 +100,59 @@ def openvswitch() -> Iterator[SwitchBench]:
                 refusing=real.read_only,
                 half=lambda: _in_the_middle(real, "swp2", do=lambda: _meddle(real, "swp2")),
                 rebooting=lambda: _in_the_middle(real, "swp1", do=lambda: _restart(real)),
+            )
+
+
+def netconf() -> AbstractContextManager[SwitchBench]:
+    """Give a real NETCONF server that speaks OpenConfig."""
+    return _netconf("openconfig", speech=OPENCONFIG)
+
+
+def netconf_nxos() -> AbstractContextManager[SwitchBench]:
+    """Give a real NETCONF server that speaks the model of NX-OS."""
+    return _netconf("nxos", speech=NXOS)
+
+
+@contextmanager
+def _netconf(model: str, *, speech: Speech) -> Iterator[SwitchBench]:
+    from reconciler.drivers.netconf import Netconf, SshLogin
+
+    with RealNetconf(speech) as real:
+        switch = Netconf(
+            "tor",
+            address=real.address,
+            login=SshLogin(user=real.user, key=real.user_key, host_key=real.host_key),
+            parking=PARKING,
+            model=MODELS[model],
+            deadline_s=NETCONF_DEADLINE_S,
+        )
+
+        def truth(port: str) -> PortState:
+            vlan = real.vlan(port)
+            is_so = vlan is not None and real.is_off(port) == (vlan == PARKING)
+            return access(vlan) if vlan is not None and is_so else PortState(mode=PortMode.OTHER)
+
+        @contextmanager
+        def rebooting() -> Iterator[None]:
+            with real.fault("reboot"):
+                yield
+            real.restart()
+
+        @contextmanager
+        def silent() -> Iterator[None]:
+            with hung(real.netconfd):
+                yield
+
+        with contextlib.closing(switch):
+            yield SwitchBench(
+                switch=switch,
+                truth=truth,
+                node=lambda port: real.description(port).removeprefix("ringfence: "),
+                make_trunk=real.make_trunk,
+                silent=silent,
+                refusing=lambda: real.fault("refuse"),
+                half=lambda: real.fault("half"),
+                rebooting=rebooting,
             )
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from reconciler.cli.audit_page.cover import CommitFacts
 from reconciler.cli.audit_page.markup import NOTHING, Content, Html, anchor, code, facts, lines, listing, table, tag
 from reconciler.cli.audit_page.sources import Shelf, Sources
 from reconciler.cli.audit_page.words import GLOSSARY
+from reconciler.cli.audit_tables import events_text
 from reconciler.evidence.canonical import to_json
 from reconciler.evidence.history.basis import Basis
+from reconciler.evidence.history.journal import tell
 from reconciler.evidence.history.times import time_text
 from reconciler.evidence.history.values import UnderCommit
+from reconciler.evidence.journal import JournalEntry
 from reconciler.evidence.statement import Record
 
 Show = Callable[[Record, Basis], Iterable[Html]]
@@ -70,12 +73,38 @@ def _commit(one: UnderCommit, about: CommitFacts | None) -> Html:
         ]
     pairs += [
         ("Content (tree)", code(one.tree)),
-        ("Recorded under it", ", ".join(f"{count} {event}" for event, count in one.events.items())),
+        ("Recorded under it", events_text(one)),
         ("First and last record", f"{time_text(one.first)} to {time_text(one.last)}"),
         ("About nodes", ", ".join(one.nodes)),
     ]
     title = about.title if about else one.commit[:12]
     return tag("article", tag("h3", title), facts(pairs), id=anchor("commit", one.commit), class_="commit")
+
+
+def journal_section(journal: Sequence[JournalEntry]) -> Html:
+    """Return what concerns the whole repository: refusals, drift, rotations, overrides; nothing without entries."""
+    rows = [
+        (
+            tag("span", time_text(one.at), class_="nowrap"),
+            str(one.sequence),
+            one.what,
+            one.subject,
+            listing(one.details),
+        )
+        for one in tell(journal)
+    ]
+    if not rows:
+        return NOTHING
+    intro = (
+        "What concerns the whole repository and no single node: which desired state came into force, what was refused, "
+        "what was found otherwise than declared, keys that were replaced, and where an operator held back or forgave."
+    )
+    return tag(
+        "section",
+        tag("h2", "Journal", id="journal"),
+        tag("p", intro),
+        table("Events of the journal", ("Recorded", "Entry", "What", "About", "Details"), rows),
+    )
 
 
 def glossary_section() -> Html:
@@ -103,7 +132,7 @@ def limits_section(*, evidence: str, trusted: str) -> Html:
     )
     return tag(
         "section",
-        tag("h2", "Limits, and how to check this report", id="limits", class_="flow"),
+        tag("h2", "Limits, and how to check this report", id="limits"),
         tag("p", "An audit cannot show:"),
         listing(cannot),
         tag(

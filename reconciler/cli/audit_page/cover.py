@@ -47,7 +47,8 @@ class Cover:
     """One audit: of which repository, at which commits, when, by which version, and what it found.
 
     ``root`` is the first commit of the desired state's history, ``trusted`` the newest one that was followed,
-    ``evidence`` the newest commit of the evidence branch. ``remarks`` are what is worth saying and no flaw.
+    ``evidence`` the newest commit of the evidence branch. ``remarks`` are what is worth saying and no flaw,
+    ``omitted`` is how many flaws are not listed, ``writers`` say who signed which commits of the evidence.
     """
 
     repository: str
@@ -59,6 +60,8 @@ class Cover:
     records: int
     verdicts: int
     flaws: Sequence[Flaw]
+    omitted: int = 0
+    writers: Sequence[str] = ()
     remarks: Sequence[str] = ()
     tree_head: TreeHead | None = None
     witnesses: Sequence[WitnessHead] = ()

@@ -21,7 +21,7 @@ def enclave_section(enclave: str, stays: Sequence[Stay], *, history: History, sp
     """Return one enclave: a timeline with a row for each node that was ever in it, and a table of its members."""
     rows = [
         (
-            stay_link(stay),
+            stay_link(stay, stay.node),
             time_cell(time_text(stay.since)),
             time_cell(time_text(stay.until) or "(still)"),
             lasted(stay),
@@ -70,7 +70,7 @@ def moment_section(found: Sequence[Situation], *, when: str, sources: Sources) -
     others = [one for one in found if one.stay.standing is not Standing.MEMBER]
     rows = [
         (
-            stay_link(one.stay),
+            stay_link(one.stay, one.stay.node),
             one.stay.enclave,
             _last_proof(one),
             proof_verdict(one.proof, sources) if one.proof else "",
@@ -85,7 +85,7 @@ def moment_section(found: Sequence[Situation], *, when: str, sources: Sources) -
     columns = ("Node", "Enclave", "Last proven", "Verdict", "Policy", "Image", "Keys", "Ports", "Remarks")
     other_rows = [
         (
-            stay_link(one.stay),
+            stay_link(one.stay, one.stay.node),
             standing_text(one.stay),
             time_text(one.stay.since),
             time_text(arrival(one.proof)) if one.proof else "",

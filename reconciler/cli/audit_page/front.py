@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.cli.audit_page.cover import Cover
-from reconciler.cli.audit_page.markup import NOTHING, Content, Html, code, facts, listing, table, tag
+from reconciler.cli.audit_page.markup import NOTHING, Content, Html, code, facts, link, listing, table, tag
+from reconciler.evidence.audit.flaws import Flaw, Severity
 from reconciler.evidence.history.times import time_text
+
+_MANY = 12
+SEVERITIES = {
+    Severity.BROKEN: "broken: the evidence is not what was written",
+    Severity.FORBIDDEN: "forbidden: it tells of what was not allowed, or is not so",
+    Severity.DOUBTFUL: "doubtful: it may be honest, somebody has to look",
+}
 
 
 def header(cover: Cover, *, asked: str) -> Html:
@@ -21,7 +29,7 @@ def header(cover: Cover, *, asked: str) -> Html:
 
 def result(cover: Cover) -> Html:
     """Return the result in one sentence, and every flaw."""
-    count = len(cover.flaws)
+    count = len(cover.flaws) + cover.omitted
     basis = f"{_count(cover.records, 'record')} were read, and {_count(cover.verdicts, 'verdict')} computed again"
     if not count:
         sentence = (
@@ -35,7 +43,6 @@ def result(cover: Cover) -> Html:
         f"{basis}. What this report says further down comes from the records that passed; the flaws listed here are "
         "to be explained before any of it is relied on."
     )
-    found = [(code(flaw.code), flaw.message, code(flaw.path)) for flaw in cover.flaws]
     return tag(
         "section",
         tag(
@@ -45,8 +52,42 @@ def result(cover: Cover) -> Html:
             class_="result bad",
             id="result",
         ),
-        table("Flaws", ("Flaw", "What is wrong", "Where"), found),
+        _flaws_by_kind(cover) if _is_long(cover) else _flaw_table(cover),
     )
+
+
+def all_flaws(cover: Cover) -> Html:
+    """Return the list of flaws, if it is too long for the first page."""
+    if not _is_long(cover):
+        return NOTHING
+    left = f"{_count(cover.omitted, 'more flaw')} not listed here." if cover.omitted else None
+    return tag("section", tag("h2", "All flaws", id="flaws"), _flaw_table(cover), tag("p", left) if left else NOTHING)
+
+
+def _is_long(cover: Cover) -> bool:
+    return len(cover.flaws) > _MANY or cover.omitted > 0
+
+
+def _flaws_by_kind(cover: Cover) -> Html:
+    kinds: dict[str, list[Flaw]] = {}
+    for flaw in cover.flaws:
+        kinds.setdefault(flaw.code, []).append(flaw)
+    rows = [
+        (code(kind), SEVERITIES[own[0].severity], str(len(own)), own[0].message, code(own[0].path))
+        for kind, own in kinds.items()
+    ]
+    return tag(
+        "div",
+        table(
+            "Flaws by kind, the worst first", ("Flaw", "It is", "How many", "The first: what is wrong", "Where"), rows
+        ),
+        tag("p", "Each of them is listed under ", link("flaws", "All flaws"), "."),
+    )
+
+
+def _flaw_table(cover: Cover) -> Html:
+    rows = [(code(flaw.code), SEVERITIES[flaw.severity], flaw.message, code(flaw.path)) for flaw in cover.flaws]
+    return table("Flaws, the worst first", ("Flaw", "It is", "What is wrong", "Where"), rows)
 
 
 def what_was_audited(cover: Cover) -> Html:
@@ -64,6 +105,7 @@ def _facts(cover: Cover) -> Iterator[tuple[str, Content]]:
     yield "Begins with commit", code(cover.root)
     yield "Desired state in force", code(cover.trusted)
     yield "Evidence, up to commit", code(cover.evidence)
+    yield "Evidence commits signed by", listing(cover.writers)
     head = cover.tree_head
     if head is None:
         yield "Signed tree head", "there is none"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from reconciler.cli.audit_answers import Question, by_node
-from reconciler.cli.audit_page.back import basis_section, commits_section, glossary_section, limits_section
+from reconciler.cli.audit_page.back import (
+    basis_section,
+    commits_section,
+    glossary_section,
+    journal_section,
+    limits_section,
+)
 from reconciler.cli.audit_page.cover import Cover
 from reconciler.cli.audit_page.enclaves import enclave_section, moment_section, summary_table
-from reconciler.cli.audit_page.front import header, result, what_was_audited
+from reconciler.cli.audit_page.front import all_flaws, header, result, what_was_audited
 from reconciler.cli.audit_page.markup import NOTHING, Html, link, tag
 from reconciler.cli.audit_page.sources import Sources
 from reconciler.cli.audit_page.stays import node_section
@@ -19,6 +26,7 @@ from reconciler.evidence.history import questions
 from reconciler.evidence.history.forms import Look
 from reconciler.evidence.history.times import time_text
 from reconciler.evidence.history.values import History, Stay
+from reconciler.evidence.journal import JournalEntry
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """Nothing is fetched and nothing runs, whatever a record says."""
@@ -26,9 +34,14 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for the time of records where there are none."""
 
 
-def page(cover: Cover, history: History, question: Question, *, look: Look) -> bytes:
-    """Return the report of ``cover`` about ``question``, as HTML in UTF-8."""
-    sources = Sources(look)
+def page(
+    cover: Cover, history: History, question: Question, *, look: Look, journal: Sequence[JournalEntry] = ()
+) -> bytes:
+    """Return the report of ``cover`` about ``question``, as HTML in UTF-8.
+
+    ``look`` gives what an appraisal rests on, ``journal`` are the entries that the question is about.
+    """
+    sources = Sources(look, commits=(one.commit for one in questions.commits(history)))
     stays = questions.stays(history, scope=question.scope)
     span = _span(stays, history, question)
     memberships = questions.memberships(stays)
@@ -40,11 +53,17 @@ def page(cover: Cover, history: History, question: Question, *, look: Look) -> b
     enclaves = [enclave_section(name, own, history=history, span=span) for name, own in memberships.items()]
     nodes = [node_section(node, own, span=span, sources=sources) for node, own in by_node(stays).items()]
     basis = basis_section(sources)
+    flaws = all_flaws(cover)
     parts = [
         patterns(),
         header(cover, asked=asked),
         result(cover),
-        _contents(has_moment=question.at is not None, has_basis=basis is not NOTHING),
+        _contents(
+            has_moment=question.at is not None,
+            has_basis=basis is not NOTHING,
+            has_flaws=flaws is not NOTHING,
+            has_journal=bool(journal),
+        ),
         what_was_audited(cover),
         moment,
         tag(
@@ -63,7 +82,9 @@ def page(cover: Cover, history: History, question: Question, *, look: Look) -> b
             *nodes,
         ),
         basis,
+        flaws,
         commits_section(questions.commits(history), known=cover.commits),
+        journal_section(journal),
         glossary_section(),
         limits_section(evidence=cover.evidence, trusted=cover.trusted),
         tag("footer", f"Made by ringfence {cover.version}, {time_text(cover.audited_at)} UTC."),
@@ -84,14 +105,16 @@ def _document(title: str, parts: list[Html]) -> bytes:
     return f"<!DOCTYPE html>\n{whole.text}\n".encode()
 
 
-def _contents(*, has_moment: bool, has_basis: bool) -> Html:
+def _contents(*, has_moment: bool, has_basis: bool, has_flaws: bool, has_journal: bool) -> Html:
     places = [
         ("audited", "What was audited", True),
         ("moment", "Where each node stood", has_moment),
         ("enclaves", "Enclaves", True),
         ("nodes", "Nodes", True),
         ("basis", "What the verdicts rest on", has_basis),
+        ("flaws", "All flaws", has_flaws),
         ("commits", "Desired states", True),
+        ("journal", "Journal", has_journal),
         ("words", "Words", True),
         ("limits", "Limits, and how to check this report", True),
     ]

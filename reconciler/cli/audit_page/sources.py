@@ -6,9 +6,10 @@ cannot be shown, because it is not whole, says so in its place.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from reconciler.cli.audit_page.markup import Content, Html, anchor, link
+from reconciler.cli.audit_page.markup import Content, Html, anchor, code, link
 from reconciler.errors.taxonomy import RingfenceError
 from reconciler.evidence.canonical import canonical, to_json
 from reconciler.evidence.history.basis import Basis
@@ -22,15 +23,17 @@ class Shelf:
 
     letter: str
     things: dict[str, tuple[Record, Basis]] = field(default_factory=dict)
+    _numbers: dict[str, int] = field(default_factory=dict)
 
     def put(self, key: str, record: Record, basis: Basis) -> Html:
         """Return a link to the thing, under its short name."""
         self.things.setdefault(key, (record, basis))
+        self._numbers.setdefault(key, len(self._numbers) + 1)
         return link(self.place(key), self.name(key))
 
     def name(self, key: str) -> str:
         """Return the short name of the thing."""
-        return f"{self.letter}{list(self.things).index(key) + 1}"
+        return f"{self.letter}{self._numbers[key]}"
 
     def place(self, key: str) -> str:
         """Return the id of the place where it is shown."""
@@ -40,9 +43,10 @@ class Shelf:
 class Sources:
     """Collects what verdicts rest on while a report is written."""
 
-    def __init__(self, look: Look) -> None:
-        """Look appraisals up with ``look``."""
+    def __init__(self, look: Look, *, commits: Iterable[str]) -> None:
+        """Look appraisals up with ``look``; ``commits`` have a place of their own in the report."""
         self._look = look
+        self._commits = frozenset(commits)
         self._known: dict[tuple[str, int], Basis | RingfenceError] = {}
         self.measurements = Shelf(letter="M")
         self.images = Shelf(letter="I")
@@ -58,6 +62,10 @@ class Sources:
             except RingfenceError as error:
                 self._known[key] = error
         return self._known[key]
+
+    def commit(self, commit: str) -> Html:
+        """Return the id of a commit, as a link to its place if it has one."""
+        return link(anchor("commit", commit), code(commit)) if commit in self._commits else code(commit)
 
     def links(self, record: Record, basis: Basis) -> tuple[Content, Content, Content, Content]:
         """Return links to measurements, image, policy and TPM of an appraisal."""

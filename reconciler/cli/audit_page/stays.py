@@ -25,7 +25,7 @@ def node_section(node: str, stays: Sequence[Stay], *, span: Span, sources: Sourc
     """Return everything about one node: its timeline, its stays in a table, then each stay."""
     rows = [
         (
-            link(_place(stay), str(stay.number)),
+            stay_link(stay, str(stay.number)),
             standing_text(stay),
             time_text(stay.since),
             time_text(stay.until) or "(not over)",
@@ -66,9 +66,9 @@ def _records(stay: Stay) -> str:
     return str(stay.sequence) if only else f"{stay.sequence} to {stay.last_sequence}"
 
 
-def stay_link(stay: Stay) -> Html:
-    """Return a link to a stay, with the node's name."""
-    return link(_place(stay), stay.node)
+def stay_link(stay: Stay, text: str) -> Content:
+    """Return ``text`` as a link to a stay; of a free node there is nothing to tell, so it is text only."""
+    return text if stay.standing is Standing.FREE else link(_place(stay), text)
 
 
 def time_cell(text: str) -> Html:
@@ -105,7 +105,7 @@ def _stay(stay: Stay, sources: Sources, *, is_told_later: bool) -> Html:
     return tag(
         "article",
         tag("h4", f"Stay {stay.number}. {standing_text(stay)}, from {time_text(stay.since)} {until}"),
-        facts(_facts(stay)),
+        facts(_facts(stay, sources)),
         _proofs(stay, sources),
         NOTHING if is_told_later else _speaks_against(stay, sources),
         class_=f"stay {stay.standing.value}",
@@ -113,34 +113,34 @@ def _stay(stay: Stay, sources: Sources, *, is_told_later: bool) -> Html:
     )
 
 
-def _facts(stay: Stay) -> Iterator[tuple[str, Content]]:
+def _facts(stay: Stay, sources: Sources) -> Iterator[tuple[str, Content]]:
     yield "Began", f"{EVENTS[stay.began_by]} (record {stay.sequence})"
     if stay.ended_by is not None:
         yield "Ended", f"{EVENTS[stay.ended_by]} (record {stay.last_sequence + 1})"
-    yield "Image", tag("span", f"{stay.image_name or ''} ", code(stay.image)) if stay.image else None
-    yield "TPM enrolled", time_text(stay.enrolled_at)
-    yield "Called from inside", time_text(stay.confirmed_at)
-    proofs = stay.proofs
-    if stay.standing in {Standing.AIRLOCK, Standing.MEMBER}:
-        yield "Proofs", _proofs_text(stay)
-    elif proofs.last is not None:
-        yield "Last proven", time_text(arrival(proofs.last))
+    if stay.standing is not Standing.PARKED:  # What a node was, it tells where it was that.
+        yield from _machine(stay)
     for number, read in enumerate(stay.ports):
         ports = ", ".join(f"{name}: {state}" for name, state in sorted(read.ports.items()))
         yield "Ports, as read back" if number == 0 else "", f"{ports} ({time_text(read.since)})"
     for number, one in enumerate(stay.commits):
         since = f" since {time_text(one.since)}" if number else ""
         label = "Desired state" if number == 0 else ""
-        yield label, tag("span", link(anchor("commit", one.commit), code(one.commit)), since)
+        yield label, tag("span", sources.commit(one.commit), since)
     if stay.doubts is not None:
         yield "Evidence rejected", f"{time_text(arrival(stay.doubts))} (record {stay.doubts.sequence})"
-    yield (
-        "Knows keys",
-        listing(
-            [f"{k.name}, version {k.version}, since {time_text(k.since)} (record {k.sequence})" for k in stay.keys]
-        ),
-    )
     yield "Causes", listing([cause.partition(" (expected ")[0] for cause in stay.causes])
+
+
+def _machine(stay: Stay) -> Iterator[tuple[str, Content]]:
+    yield "Image", tag("span", f"{stay.image_name or ''} ", code(stay.image)) if stay.image else None
+    yield "TPM enrolled", time_text(stay.enrolled_at)
+    yield "Called from inside", time_text(stay.confirmed_at)
+    if stay.standing in {Standing.AIRLOCK, Standing.MEMBER}:
+        yield "Proofs", _proofs_text(stay)
+    elif stay.proofs.last is not None:
+        yield "Last proven", time_text(arrival(stay.proofs.last))
+    keys = [f"{k.name}, version {k.version}, since {time_text(k.since)} (record {k.sequence})" for k in stay.keys]
+    yield "Knows keys", listing(keys)
 
 
 def _proofs_text(stay: Stay) -> str:

@@ -64,7 +64,7 @@ dd ul { margin: 0; padding-left: 1.1rem; }
 .stay.rejected { border-left-color: var(--bad); }
 .stay.member { border-left-color: var(--ink); }
 .soft { color: var(--soft); }
-.bad { color: var(--bad); font-weight: 600; }
+span.bad { color: var(--bad); font-weight: 600; }
 ul { margin: .4rem 0 .8rem; padding-left: 1.3rem; }
 dl.words dt { font-weight: 600; font-size: .9rem; margin-top: .7rem; }
 dl.words dd { margin: .1rem 0 0; font-family: Charter, Georgia, "DejaVu Serif", serif; max-width: 44rem; }

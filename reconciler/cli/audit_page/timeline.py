@@ -190,7 +190,7 @@ def _ticks(span: Span) -> tuple[int, list[datetime]]:
     before = int((span.since - _EPOCH).total_seconds() // step)
     moments: list[datetime] = []
     moment = _EPOCH + timedelta(seconds=step * before)
-    while moment <= span.until and len(moments) <= 2 * _MAX_TICKS:
+    while moment <= span.until and len(moments) < 2 * _MAX_TICKS:
         if moment >= span.since:
             moments.append(moment)
         moment += timedelta(seconds=step)

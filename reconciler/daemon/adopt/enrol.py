@@ -9,10 +9,11 @@ from typing import Any
 
 from reconciler.daemon.adopt.airlocks import lowest_free
 from reconciler.daemon.adopt.switches import natural
+from reconciler.daemon.adopt.words import bmc_of
 from reconciler.errors.taxonomy import InputError, cut
 from reconciler.model.base import Value
 from reconciler.model.desired import DesiredState
-from reconciler.model.kinds import Node, Switch
+from reconciler.model.kinds import USUAL_PORTS, Node, Switch
 from reconciler.repo import layout
 from reconciler.repo.desired import load_desired
 from reconciler.repo.documents import parse_documents
@@ -20,8 +21,6 @@ from reconciler.repo.edit import document_bytes, set_field
 from reconciler.repo.snapshot import Snapshot
 
 _INTERFACE = re.compile(r"(?P<name>[^=]+)=(?P<mac>[0-9A-Fa-f:-]+)@(?P<switch>[^:]+):(?P<port>.+)")
-_BMC = re.compile(r"(?P<address>\[[0-9A-Fa-f:]+\]|[^:]+)(?::(?P<port>[0-9]{1,5}))?")
-_DEFAULT_BMC_PORT = 623
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +97,14 @@ def _plain(value: Value) -> dict[str, Any]:
 
 
 def _bmc(word: str, *, credentials: str) -> dict[str, Any]:
-    found = _BMC.fullmatch(word)
+    found = bmc_of(word)
     if found is None:
-        hint = "write ADDRESS[:PORT]"
+        hint = "write ADDRESS[:PORT], perhaps with ,driver=redfish,certificate=sha256:…"
         raise InputError(f"--bmc {cut(word)}", "is no address", reason="BadAddress", hint=hint)
-    port = {"port": int(found["port"])} if found["port"] and int(found["port"]) != _DEFAULT_BMC_PORT else {}
-    return {"driver": "ipmi", "address": found["address"], **port, "credentials": credentials}
+    whole = {"driver": "ipmi", **found, "credentials": credentials}
+    if whole.get("port") == USUAL_PORTS.get(whole["driver"]):
+        del whole["port"]
+    return {name: whole[name] for name in ("driver", *whole)}
 
 
 def _cable(word: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from reconciler.errors.taxonomy import RingfenceError
 from reconciler.model.survey import BmcSighting, PortSighting, SwitchSighting
 
 _ORDER = ("zone", "bmc", "interfaces", "tpm", "firmware", "airlock")
-_BMC_ORDER = ("driver", "address", "port", "credentials")
+_BMC_ORDER = ("driver", "address", "port", "credentials", "certificate", "system", "networkBoot")
 _CABLE_ORDER = ("name", "mac", "switch", "port")
 
 

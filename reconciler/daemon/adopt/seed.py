@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -54,11 +54,15 @@ class SeedNetwork(Value):
 
 
 class SeedBmc(Value):
-    """Where a BMC is, and by which name its login is found on this machine."""
+    """Where a BMC is, and by which name its login is found on this machine; the rest as in a node's document."""
 
+    driver: Literal["ipmi", "redfish"] | None = None
     address: str | None = None
     port: Port | None = None
     credentials: str | None = None
+    certificate: Digest | None = None
+    system: str | None = None
+    network_boot: Literal["http", "pxe"] | None = None
 
 
 class SeedInterface(Value):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from reconciler.daemon.adopt.seed import Seed, SeedNode, SeedSwitch
 from reconciler.errors.taxonomy import InputError, cut
 
-_BMC = re.compile(r"(?P<credentials>[^=]+)=(?P<address>\[[0-9A-Fa-f:]+\]|[^:]+)(?::(?P<port>[0-9]{1,5}))?")
+_BMC = re.compile(r"(?P<address>\[[0-9A-Fa-f:]+\]|[^:]+)(?::(?P<port>[0-9]{1,5}))?")
 
 
 def add_switch(seed: Seed, word: str) -> Seed:
@@ -31,20 +31,38 @@ def add_switch(seed: Seed, word: str) -> Seed:
 
 
 def add_bmc(seed: Seed, word: str) -> Seed:
-    """Return ``seed`` with one more node, known by its BMC: ``CREDENTIALS=ADDRESS[:PORT]``."""
-    found = _BMC.fullmatch(word)
+    """Return ``seed`` with one more node, known by its BMC: ``CREDENTIALS=ADDRESS[:PORT]``, perhaps with options.
+
+    Options are those of a BMC in a node's document: ``,driver=redfish,certificate=sha256:…``.
+    """
+    credentials, found, where = word.partition("=")
     hint = "write --bmc CREDENTIALS=ADDRESS[:PORT], as in: --bmc bmc/n1=10.0.3.7"
-    if found is None:
+    bmc = bmc_of(where) if found and credentials else None
+    if bmc is None:
         raise InputError(f"--bmc {cut(word)}", "is no BMC", reason="SeedMalformed", hint=hint)
-    bmc: dict[str, Any] = {"address": found["address"], "credentials": found["credentials"]}
-    if found["port"]:
-        bmc["port"] = int(found["port"])
-    values = {"name": found["credentials"].rpartition("/")[2], "bmc": bmc}
+    values = {"name": credentials.rpartition("/")[2], "bmc": {**bmc, "credentials": credentials}}
     try:
         node = SeedNode.model_validate_json(json.dumps(values), by_alias=True, by_name=False)
     except ValidationError as error:
         raise _refusal("--bmc", word, error, hint=hint) from None
     return seed.model_copy(update={"nodes": (*seed.nodes, node)})
+
+
+def bmc_of(word: str) -> dict[str, Any] | None:
+    """Return what ``ADDRESS[:PORT][,KEY=VALUE…]`` says of a BMC, as a document has it; None if it is no such word."""
+    where, *options = word.split(",")
+    found = _BMC.fullmatch(where)
+    if found is None:
+        return None
+    bmc: dict[str, Any] = {"address": found["address"]}
+    if found["port"]:
+        bmc["port"] = int(found["port"])
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or key in bmc:
+            return None
+        bmc[key] = value
+    return bmc
 
 
 def _refusal(option: str, word: str, error: ValidationError, *, hint: str) -> InputError:

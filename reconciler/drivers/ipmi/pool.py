@@ -2,7 +2,9 @@
 
 Rules: one request at a time per worker and per BMC; the deadline counts from the call,
 waiting included; a worker that overruns it or breaks is killed by its pid and replaced;
-workers share the pool's fate, because their standard input ends with it.
+workers share the pool's fate, because their standard input ends with it. BMCs that gave
+no answer the last time may hold all workers but one, and those that did so twice are
+left alone for a while, so that the dead do not keep the others waiting.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reconciler.drivers.ipmi.messages import Reply, Request
+from reconciler.drivers.patience import Patience
 from reconciler.errors.taxonomy import TransientError
 
 _WORKER = "reconciler.drivers.ipmi.worker"
@@ -72,8 +75,10 @@ class _Worker:
 class WorkerPool:
     """A fixed number of workers, shared by all BMCs of a site."""
 
-    def __init__(self, *, size: int = 2) -> None:
+    def __init__(self, *, size: int = 2, patience: Patience | None = None) -> None:
         """Start ``size`` workers, all at once."""
+        self._patience = patience or Patience()
+        self._for_suspects = threading.BoundedSemaphore(max(1, size - 1))
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         for _ in range(size):
             self._idle.put(_Worker())
@@ -83,19 +88,40 @@ class WorkerPool:
 
     def ask(self, request: Request, *, subject: str, deadline_s: float) -> Reply:
         """Return the reply to ``request``, or raise TransientError at the deadline at the latest."""
-        end_s = time.monotonic() + deadline_s
-        lock = self._locks[request.address, request.port]
-        if not lock.acquire(timeout=deadline_s):
+        end_s, bmc = time.monotonic() + deadline_s, (request.address, request.port)
+        self._patience.check(bmc, subject=subject)
+        if not self._locks[bmc].acquire(timeout=deadline_s):
             raise TransientError(subject, "its BMC is busy with an earlier call", reason="BmcBusy")
         try:
-            with self._worker(subject, end_s=end_s) as worker:
-                return worker.ask(request, end_s=end_s)
+            with self._lane(bmc, subject=subject, end_s=end_s), self._worker(subject, end_s=end_s) as worker:
+                return self._noted(bmc, worker.ask(request, end_s=end_s))
         except TimeoutError as error:
+            self._patience.failed(bmc)
             raise TransientError(subject, f"no answer within {deadline_s:g} s", reason="BmcSilent") from error
         except (OSError, ValueError, TypeError) as error:
             raise TransientError(subject, "the worker process broke", reason="BmcWorkerBroke") from error
         finally:
-            lock.release()
+            self._locks[bmc].release()
+
+    def _noted(self, bmc: tuple[str, int], reply: Reply) -> Reply:
+        if reply.outcome == "unreachable":
+            self._patience.failed(bmc)
+        else:
+            self._patience.answered(bmc)
+        return reply
+
+    @contextmanager
+    def _lane(self, bmc: tuple[str, int], *, subject: str, end_s: float) -> Iterator[None]:
+        """Let a BMC that gave no answer the last time wait for others of its kind, and leave the rest a worker."""
+        if not self._patience.is_suspect(bmc):
+            yield
+            return
+        if not self._for_suspects.acquire(timeout=max(0.0, end_s - time.monotonic())):
+            raise _no_worker(subject)
+        try:
+            yield
+        finally:
+            self._for_suspects.release()
 
     @contextmanager
     def _worker(self, subject: str, *, end_s: float) -> Iterator[_Worker]:
@@ -103,12 +129,7 @@ class WorkerPool:
         try:
             worker = self._idle.get(timeout=max(0.0, end_s - time.monotonic()))
         except queue.Empty as error:
-            raise TransientError(
-                subject,
-                "all workers are busy",
-                reason="BmcWorkersBusy",
-                hint="are many BMCs dead, or is the pool small?",
-            ) from error
+            raise _no_worker(subject) from error
         try:
             yield worker
         except BaseException:
@@ -130,3 +151,8 @@ class WorkerPool:
             except queue.Empty:
                 return
             worker.end(grace_s=_END_S)
+
+
+def _no_worker(subject: str) -> TransientError:
+    hint = "are many BMCs dead, or is the pool small?"
+    return TransientError(subject, "all workers are busy", reason="BmcWorkersBusy", hint=hint)

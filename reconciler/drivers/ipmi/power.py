@@ -7,25 +7,18 @@ check that the machine does what its BMC says.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from reconciler.drivers.ipmi.messages import Operation, Request
 from reconciler.drivers.ipmi.pool import WorkerPool
-from reconciler.drivers.secret import Secret
+from reconciler.drivers.secret import Credentials
 from reconciler.errors.taxonomy import DeviceError, TransientError
 from reconciler.model.observed import PowerState
 from reconciler.model.survey import BmcSighting
 
+__all__ = ["Credentials", "IpmiPower"]
+
 _SHARE_FOR_THE_WORKER = 0.8
 _STATES = {state.value: state for state in PowerState}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """How to log in to a BMC."""
-
-    user: str
-    password: Secret
 
 
 class IpmiPower:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.errors.taxonomy import RingfenceError
 from reconciler.evidence.audit.archive import Archive
 from reconciler.evidence.audit.flaws import Flaw
-from reconciler.evidence.journal_check import History, JournalCheck, JournalFlaw
+from reconciler.evidence.journal_check import History, JournalFlaw, JournalReview, open_entry
 
 
 class JournalAudit:
@@ -19,15 +20,21 @@ class JournalAudit:
             first, second = archive.commits(before), archive.commits(after)
             return first is not None and second is not None and first.number < second.number
 
-        self._check = JournalCheck(History(desired=archive.desired, keys=archive.keys, leads_on=leads_on))
+        self._history = History(desired=archive.desired, keys=archive.keys, leads_on=leads_on)
+        self._review = JournalReview(self._history)
 
     def take(self, path: str, envelope: bytes) -> Iterator[Flaw]:
         """Yield what is wrong with the next entry."""
-        yield from map(_flaw, self._check.take(path, envelope))
+        try:
+            payload = open_entry(path, envelope, self._history)[2]
+        except RingfenceError as error:
+            yield Flaw(path=path, code=error.reason, message=str(error))
+            return
+        yield from map(_flaw, self._review.take(path, payload))
 
     def finish(self, head: bytes | None) -> Iterator[Flaw]:
         """Yield what is wrong with ``journal/head.json`` after all entries; None if there is none."""
-        yield from map(_flaw, self._check.finish(head))
+        yield from map(_flaw, self._review.finish(head))
 
 
 def _flaw(found: JournalFlaw) -> Flaw:

@@ -6,11 +6,11 @@ whether a budget or a window was kept to, and whether an enclave's every key was
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from reconciler.evidence.statement import Appraisal, Record
 from reconciler.model.desired import DesiredState
-from reconciler.model.kinds import Enclave, Node
+from reconciler.model.kinds import Enclave, Node, NodeSelection
 from reconciler.model.phase import Phase
 from reconciler.model.record import Event, Head
 
@@ -19,7 +19,8 @@ Doubt = tuple[str, str]
 
 _PROVEN = frozenset({Event.RELEASED, Event.ADMITTED, Event.CONFIRMED})
 _IN_ENCLAVE = frozenset({Event.ASSIGNED, Event.ENROLLED, Event.APPRAISED, *_PROVEN})
-_PARKED = frozenset({Event.PARKED, Event.REJECTED, Event.RETURNED})
+_PARKED = frozenset({Event.PARKED, Event.RETURNED})
+"""A rejection tells of the ports as they were found, parked by then or not: that is no deed of ours."""
 
 
 def find_unallowed(
@@ -73,7 +74,7 @@ def _by_event(
     match record.event:
         case Event.ASSIGNED:
             yield from _barred(node, head)
-            yield from _unwanted(record, node, enclave, desired)
+            yield from _unwanted(record, head, node, enclave, desired)
             if record.image != desired.images[enclave.spec.image].spec.digest:
                 yield "ImageDiffers", f"enclave {record.enclave} boots another image than {record.image}"
             if record.ports:
@@ -82,7 +83,7 @@ def _by_event(
             for key in sorted(record.keys.keys() - set(enclave.spec.keys)):
                 yield "KeyNotListed", f"enclave {record.enclave} does not list key {key}"
         case Event.ADMITTED:
-            yield from _unwanted(record, node, enclave, desired)
+            yield from _unwanted(record, head, node, enclave, desired)
             vlan = desired.enclave_vlan(enclave.metadata.name)
             yield from _misplaced(record, _ports(node, desired, vlan=vlan))
         case _:
@@ -106,14 +107,28 @@ def _judged_otherwise(
         yield "EnrolmentDiffers", "its session is not the one that is on record as enrolled"
 
 
-def _unwanted(record: Record, node: Node, enclave: Enclave, desired: DesiredState) -> Iterator[Doubt]:
-    asked = enclave.spec.nodes
-    is_asked = (
-        record.node in asked.names if asked.names is not None else asked.select.items() <= node.metadata.labels.items()
-    )
+def _unwanted(
+    record: Record, head: Head | None, node: Node, enclave: Enclave, desired: DesiredState
+) -> Iterator[Doubt]:
     zone = desired.networks[enclave.spec.networks[0]].spec.zone
-    if not is_asked or node.spec.zone != zone:
+    if node.spec.zone != zone or not _is_asked_for(record, head, node, enclave.spec.nodes, desired):
         yield "NodeNotAllowed", f"enclave {record.enclave} does not ask for this node"
+
+
+def _is_asked_for(record: Record, head: Head | None, node: Node, asked: NodeSelection, desired: DesiredState) -> bool:
+    """Return whether the selection may be of the node; one that names nobody empties nothing: who serves stays."""
+    if asked.count == 0:
+        return False
+    if asked.names is not None:
+        is_named, is_empty = record.node in asked.names, not asked.names
+    else:
+        is_named = _has(node, asked.select)
+        is_empty = not is_named and not any(_has(other, asked.select) for other in desired.nodes.values())
+    return is_named or (is_empty and head is not None and head.enclave == record.enclave)
+
+
+def _has(node: Node, labels: Mapping[str, str]) -> bool:
+    return labels.items() <= node.metadata.labels.items()
 
 
 def _barred(node: Node, head: Head | None) -> Iterator[Doubt]:

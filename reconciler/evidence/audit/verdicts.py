@@ -109,7 +109,9 @@ def _is_fresh(record: Record, appraisal: Appraisal, *, head: Head | None) -> boo
     if head is None or head.clock is None:
         return own == (None, False, record.commit)
     is_same_attempt = head.attempt == record.attempt and head.nonce is not None
-    if is_same_attempt and head.nonce == appraisal.evidence.nonce:  # Judged before, and now again by other rules.
+    if is_same_attempt and head.nonce == appraisal.evidence.nonce:  # Accepted before, and judged again by other rules.
+        if record.clock is not None:
+            return False  # What is accepted once more is not recorded once more.
         before = head.clock_before
         is_same_boot = before is not None and _boot(before) == _boot(head.clock)
         return own == (before, is_same_boot, head.proven_commit)

@@ -93,7 +93,7 @@ def _read(parts: Parts, commit: str) -> Commit:
 
 
 def _signer(before: bytes, headers: bytes, message: bytes) -> tuple[str | None, str]:
-    """Return the key that signed a commit, or why there is none that is known."""
+    """Return the key that signed a commit, or why there is none that is known; TrustError for a forged signature."""
     found = list(_SIGNATURE.finditer(headers)) if b"gpgsig" in headers else []
     if not found:
         return None, "is not signed"
@@ -106,6 +106,8 @@ def _signer(before: bytes, headers: bytes, message: bytes) -> tuple[str | None, 
     try:
         return verify_sshsig(armour, message=payload), ""
     except TrustError as error:
+        if error.reason == "CommitForged":
+            raise
         return None, f"has a signature that {error.message}"
 
 

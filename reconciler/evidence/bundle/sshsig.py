@@ -43,7 +43,7 @@ _SK_SUFFIX = b"@openssh.com"
 def verify_sshsig(armour: bytes, *, message: bytes) -> str:
     """Return the fingerprint (``SHA256:…``) of the key whose signature of ``message`` stands in ``armour``.
 
-    TrustError if it does not hold, or is not one that can be checked here.
+    TrustError if it does not hold (CommitForged), or is not one that can be checked here (CommitSignature).
     """
     found = _ARMOUR.fullmatch(armour)
     try:
@@ -56,7 +56,7 @@ def verify_sshsig(armour: bytes, *, message: bytes) -> str:
     except (binascii.Error, ValueError, UnsupportedAlgorithm):
         raise _refusal("cannot be read") from None
     except InvalidSignature:
-        raise _refusal("does not hold") from None
+        raise TrustError("signature", "does not hold", reason="CommitForged") from None
     return fingerprint(signed.key)
 
 

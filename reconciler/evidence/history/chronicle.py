@@ -61,6 +61,7 @@ class _Tally:
     first: datetime
     last: datetime
     events: Counter[str] = field(default_factory=Counter)
+    accepted: int = 0
     nodes: set[str] = field(default_factory=set)
 
 
@@ -83,10 +84,10 @@ class Chronicle:
         self._now[node] = moment
         self._records += 1
         before = self._open.get(node)
-        stay = _follow(before, record, moment=moment)
+        stay = _follow(before, record, moment=moment, is_within=self._scope.window.has(moment))
         if before is not None and stay.number != before.number:
             self._over.setdefault(node, []).append(replace(before, until=moment, ended_by=record.event))
-        self._open[node] = self._within(stay, record, moment=moment)
+        self._open[node] = stay
         if self._scope.has(record, moment=moment):
             self._count(record, moment=moment)
 
@@ -102,6 +103,7 @@ class Chronicle:
                     first=tally.first,
                     last=tally.last,
                     events=dict(sorted(tally.events.items())),
+                    accepted=tally.accepted,
                     nodes=tuple(sorted(tally.nodes)),
                 )
                 for commit, tally in sorted(self._tallies.items(), key=lambda item: (item[1].first, item[0]))
@@ -111,30 +113,29 @@ class Chronicle:
             last=max(self._now.values(), default=None),
         )
 
-    def _within(self, stay: Stay, record: Record, *, moment: datetime) -> Stay:
-        """Return ``stay`` with ``proofs_within``: a proof that was carried over counts as of its own instant."""
-        window = self._scope.window
-        if record.verdict == "accepted" and window.has(moment):
-            return replace(stay, proofs_within=_with_proof(stay.proofs_within, record))
-        return stay
-
     def _count(self, record: Record, *, moment: datetime) -> None:
         tally = self._tallies.get(record.commit)
         if tally is None:
             tally = self._tallies[record.commit] = _Tally(tree=record.tree, first=moment, last=moment)
         tally.first, tally.last = min(tally.first, moment), max(tally.last, moment)
-        tally.events[record.verdict or record.event.value] += 1
+        tally.events[record.event.value] += 1
+        tally.accepted += record.verdict == "accepted"
         tally.nodes.add(record.node)
 
 
-def _follow(stay: Stay | None, record: Record, *, moment: datetime) -> Stay:
-    """Return the stay that a node is in after ``record``: ``stay`` with what is new, or the next one."""
+def _follow(stay: Stay | None, record: Record, *, moment: datetime, is_within: bool) -> Stay:
+    """Return the stay that a node is in after ``record``: ``stay`` with what is new, or the next one.
+
+    ``is_within`` says that ``moment`` lies in the window that is asked about.
+    """
     standing = _standing_after(stay, record)
     if stay is None or standing is not None:
         stay = _begin(stay, record, standing=standing or Standing.FREE, moment=moment)
     changes = _changes(stay, record, moment=moment)
     if stay.commits[-1].commit != record.commit:
         changes["commits"] = (*stay.commits, CommitSince(commit=record.commit, since=moment))
+    if is_within and record.verdict == "accepted":
+        changes["proofs_within"] = _with_proof(stay.proofs_within, record)
     return replace(stay, last_sequence=record.sequence, **changes)
 
 

@@ -95,6 +95,7 @@ def commit_json(one: UnderCommit) -> dict[str, Any]:
         "firstRecordAt": time_json(one.first),
         "lastRecordAt": time_json(one.last),
         "events": dict(one.events),
+        "accepted": one.accepted,
         "nodes": list(one.nodes),
     }
 

@@ -122,7 +122,7 @@ class Stay:
 class UnderCommit:
     """What was recorded under one desired state: how often each event, of which nodes, from when to when.
 
-    Appraisals count as ``accepted`` or ``rejected``, all else by the name of the event.
+    ``events`` is by the name of the event; ``accepted`` says how many of the appraisals came to that.
     """
 
     commit: str
@@ -130,6 +130,7 @@ class UnderCommit:
     first: datetime
     last: datetime
     events: Mapping[str, int]
+    accepted: int
     nodes: tuple[str, ...]
 
 

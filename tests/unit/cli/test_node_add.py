@@ -105,7 +105,7 @@ def test_machine_is_one_signed_trusted_commit_on_a_branch_of_its_own(repository:
     assert node.metadata.labels == {"rack": "r3", "class": "large"}
     assert node.spec.airlock.vlan == 100, "the lowest that is free"
     assert node.spec.interfaces[0].mac == "52:54:00:00:03:0a"
-    assert node.spec.bmc.port == 623
+    assert node.spec.bmc.listens_on == 623
     switch = read_commit(git, made).files["site/switches/tor.yaml"]
     assert b"[swp1,  swp2, swp3]  # the left half" in switch
 

@@ -24,19 +24,17 @@ from reconciler.evidence.journal import (
     Refused,
     Step,
 )
-from reconciler.evidence.journal_check import History
+from reconciler.evidence.journal_check import History, JournalFindings, check_journal
 from reconciler.plan.pin import parse_pin, pinned_document
 from reconciler.ports.ledger import Entry
 from reconciler.repo.approving import approve
 from reconciler.repo.git import Git
 from reconciler.repo.ledger import GitLedger
 from reconciler.repo.provenance import MANY, steps_to
-from reconciler.repo.reader import EvidenceReader
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
 from tests.support.documents import FILES, changed
 from tests.support.gitrepo import GitRepo
-from tests.support.journal_audit import JournalFindings, check_journal
 from tests.support.journalled import JournalledRunner, audited, head_of
 from tests.support.sites import EnclaveShape
 from tests.support.sites import site as sketch
@@ -78,8 +76,7 @@ class Desk:
 
     def audited(self) -> JournalFindings:
         tip = self.git.head("evidence") or ""
-        reader = EvidenceReader(self.git, commit=tip)
-        archive = open_archive(self.git, reader=reader, trusted=self.source.refresh().desired.commit)
+        archive = open_archive(self.git, blob=lambda _digest: None, trusted=self.source.refresh().desired.commit)
         history = History(
             desired=archive.desired,
             keys=archive.keys,

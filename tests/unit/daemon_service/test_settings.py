@@ -95,3 +95,26 @@ def test_malformed_credentials_are_not_quoted(tmp_path: Path, text: str) -> None
 def test_missing_credentials_are_the_operators_to_mend(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         load_credentials(tmp_path / "nowhere")
+
+
+def test_login_to_a_switch_may_be_by_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
+    path, key = tmp_path / "credentials.json", tmp_path / "keys" / "tor"
+    key.parent.mkdir()
+    key.write_text("INSECURE-test-key")
+    key.chmod(0o600)
+    path.write_text('{"switch/tor": {"user": "ringfence", "key": "keys/tor"}}')
+    path.chmod(0o600)
+    assert load_credentials(path)["switch/tor"].key == key
+    key.chmod(0o644)
+    with pytest.raises(InputError) as caught:
+        load_credentials(path)
+    assert caught.value.reason == "CredentialsExposed"
+
+
+@pytest.mark.parametrize("login", ['{"user": "u"}', '{"user": "u", "password": "p", "key": "k"}'])
+def test_login_is_by_a_password_or_a_key(tmp_path: Path, login: str) -> None:
+    path = tmp_path / "credentials.json"
+    path.write_text(f'{{"switch/tor": {login}}}')
+    path.chmod(0o600)
+    with pytest.raises(InputError, match="give either password or key"):
+        load_credentials(path)

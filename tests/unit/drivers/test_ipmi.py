@@ -199,3 +199,32 @@ def test_messages_survive_the_pipe() -> None:
     assert request.encode().count(b"\n") == 1
     reply = Reply(outcome="state", text="ON")
     assert Reply.decode(reply.encode()) == reply
+
+
+def test_dead_bmcs_leave_a_worker_to_the_others(bmc: RealBmc) -> None:
+    with contextlib.ExitStack() as stack:
+        small = stack.enter_context(contextlib.closing(WorkerPool(size=2)))
+        dead = [stack.enter_context(RealBmc()) for _ in range(2)]
+        live = power_of(bmc, small, deadline_s=30.0)
+        assert live.status() is PowerState.OFF
+        for each in dead:
+            stack.enter_context(hung(each.process))
+            with pytest.raises(TransientError):
+                power_of(each, small, deadline_s=0.5).status()
+        threads = stack.enter_context(ThreadPoolExecutor(2))
+        waiting = [threads.submit(power_of(each, small, deadline_s=5.0).status) for each in dead]
+        assert live.status() is PowerState.OFF
+        assert not any(each.done() for each in waiting), "the live one did not wait for the dead"
+        for each in waiting:
+            assert isinstance(each.exception(timeout=20), TransientError)
+
+
+def test_bmc_that_was_silent_twice_is_left_alone_for_a_while(bmc: RealBmc) -> None:
+    with contextlib.closing(WorkerPool(size=1)) as small, hung(bmc.process):
+        for _ in range(2):
+            with pytest.raises(TransientError):
+                power_of(bmc, small, deadline_s=0.5).status()
+        before = workers()
+        with pytest.raises(TransientError, match="2 times in a row"):
+            power_of(bmc, small).status()
+        assert workers() == before

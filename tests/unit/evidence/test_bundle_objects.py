@@ -84,8 +84,9 @@ def test_a_signature_of_another_message_does_not_hold(tmp_path: Path) -> None:
     made = make_commit({"a": b""}, key=operator(tmp_path))
     content = made.parts[f"commits/{made.commit}"].replace(b"test", b"best")
     name = git_id("commit", content)
-    found = read_commits(Parts({f"commits/{name}": content}))[name]
-    assert (found.signer, found.doubt) == (None, "has a signature that does not hold")
+    with pytest.raises(TrustError) as refused:
+        read_commits(Parts({f"commits/{name}": content}))
+    assert refused.value.reason == "CommitForged"
 
 
 @pytest.mark.parametrize(

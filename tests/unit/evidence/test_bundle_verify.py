@@ -19,6 +19,7 @@ from reconciler.evidence.bundle.objects import Commit
 from reconciler.evidence.bundle.pieces import key_id_of, key_part, parse_key, parse_rounds, signed_by
 from reconciler.evidence.bundle.reading import Shown
 from reconciler.evidence.bundle.references import blobs_behind
+from reconciler.evidence.bundle.verdicts import MAX_IMA_LOG
 from reconciler.evidence.bundle.verifying import Asked, Verified, verify
 from reconciler.evidence.canonical import canonical, digest
 from reconciler.evidence.envelope import seal
@@ -26,7 +27,7 @@ from reconciler.evidence.note import parse_note
 from reconciler.evidence.statement import Record, statement_bytes, statement_path
 from reconciler.evidence.unverified import unverified_payload
 from reconciler.model.desired import DesiredState
-from reconciler.model.record import Event
+from reconciler.model.record import Event, ImaTip
 from tests.support.bundle_commits import Made, make_commit, operator
 from tests.support.bundles import (
     KEY_ID,
@@ -153,6 +154,8 @@ def test_a_step_that_no_node_can_take_is_found(shelf: Shelf) -> None:
         {"nonce": "00" * 32},
         {"accepted_at": AT},
         {"clock": None},
+        {"contacted_at": None},
+        {"contacted_at": AT},
         {"appraisal": None},
         {"enclave": None},
         {"attempt": None},
@@ -160,7 +163,7 @@ def test_a_step_that_no_node_can_take_is_found(shelf: Shelf) -> None:
 )
 def test_a_record_that_says_something_else_than_its_verdict_is_found(shelf: Shelf, changes: dict[str, object]) -> None:
     found = changed(shelf, Event.APPRAISED, **changes)
-    assert codes(found) <= {"VerdictDiffers", "StatementMalformed", "PartStray"}
+    assert codes(found) <= {"AcceptanceDiffers", "StatementMalformed"}
     assert found.flaws
 
 
@@ -186,7 +189,7 @@ def test_evidence_that_was_held_against_other_clocks_than_it_had_to_be_is_found(
     earlier = records[0].clock
     assert earlier is not None
     old = earlier.model_copy(update={"reset_count": 0, "restart_count": 0, "clock": 1})
-    assert codes(appraised(shelf, previous=old)) <= {"FreshnessSkipped", "VerdictDiffers"}
+    assert codes(appraised(shelf, previous=old)) <= {"FreshnessDiffers", "VerdictDiffers"}
     assert appraised(shelf, previous=old).flaws
 
 
@@ -204,6 +207,30 @@ def test_records_of_one_stay_are_followed_from_its_assignment(shelf: Shelf) -> N
 def test_rules_about_another_tpm_are_found(shelf: Shelf) -> None:
     other = next(record.appraisal.rules for record, _ in shelf.records["n2"].values() if record.appraisal is not None)
     assert codes(appraised(shelf, rules=other)) == {"RecordStray"}
+
+
+def test_a_record_that_is_dated_before_its_evidence_is_found(shelf: Shelf) -> None:
+    early = datetime(2026, 3, 3, 11, tzinfo=UTC)
+    assert codes(changed(shelf, Event.APPRAISED, recorded_at=early)) == {"RecordBackdated"}
+
+
+def test_a_rejection_that_says_it_was_accepted_is_found(shelf: Shelf) -> None:
+    accepted = {"nonce": "00" * 32}
+    again = rewritten(shelf, lambda r: r.model_copy(update=accepted) if r.event is Event.APPRAISED else r, node="n2")
+    assert codes(check(again.bundle("node/n2"))) == {"AcceptanceDiffers"}
+
+
+def test_an_ima_log_that_is_too_large_is_not_put_together(shelf: Shelf) -> None:
+    def change(record: Record) -> Record:
+        appraisal = record.appraisal
+        if appraisal is None:
+            return record
+        tip = ImaTip(link=f"sha256:{'0' * 64}", size=MAX_IMA_LOG + 1, digest=f"sha256:{'0' * 64}")
+        evidence = appraisal.evidence.model_copy(update={"ima": tip})
+        return record.model_copy(update={"appraisal": appraisal.model_copy(update={"evidence": evidence})})
+
+    bundle = rewritten(shelf, change).bundle("node/n1", blobs=shelf.blobs)
+    assert "its IMA log is too large" in {flaw.message for flaw in check(bundle).flaws}
 
 
 def test_rules_that_are_no_rules_are_found(shelf: Shelf) -> None:

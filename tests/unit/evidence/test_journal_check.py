@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.author import Author
 from reconciler.evidence.canonical import canonical_value
+from reconciler.evidence.envelope import open_envelope
 from reconciler.evidence.journal import (
     DriftSeen,
     Followed,
@@ -23,12 +24,11 @@ from reconciler.evidence.journal import (
     SignerChanged,
 )
 from reconciler.evidence.journal_changes import refusal_of
-from reconciler.evidence.journal_check import History
+from reconciler.evidence.journal_check import History, JournalFindings, JournalReview, check_journal
 from reconciler.evidence.journal_entries import journal_entries
 from reconciler.evidence.overrides import overrides
 from reconciler.model.desired import DesiredState
 from reconciler.ports.ledger import Entry
-from tests.support.journal_audit import JournalFindings, check_journal
 from tests.support.journals import START
 from tests.support.runner import EVIDENCE_KEY
 from tests.support.sites import site
@@ -186,3 +186,17 @@ def test_a_signer_that_is_named_and_does_not_sign_is_found() -> None:
     entries, head = _made((_by(first), [_followed(first)]))
     with pytest.raises(TrustError):
         journal_entries(head, [there], author=_by(first), at=START)
+
+
+def test_entries_are_looked_at_one_by_one_in_the_order_of_writing() -> None:
+    entries, head = _good()
+    keys = {"evidence": EVIDENCE_KEY.public_key()}
+    payloads = [(entry.path, open_envelope(entry.envelope, keys=keys)) for entry in entries]
+    review = JournalReview(_history())
+    assert [review.take(path, payload) for path, payload in payloads] == [[], [], []]
+    assert review.finish(canonical_value(head)) == []
+    assert review.head == head
+    stranger = JournalReview(_history({}))
+    assert [flaw.code for flaw in stranger.take(*payloads[0])] == ["JournalStray"]
+    assert [flaw.code for flaw in stranger.finish(canonical_value(head))] == ["HeadMismatch"]
+    assert stranger.finish(None) == []

@@ -85,3 +85,8 @@ def test_a_number_without_a_canonical_form_is_refused(number: str) -> None:
     )
     payload = statement_bytes(RECORD, endorsement="sha256:" + "e" * 64).decode()
     _refused(payload.replace('"predicate":{', '"predicate":{"appraisal":' + appraisal, 1).encode())
+
+
+def test_only_an_appraisal_has_a_verdict() -> None:
+    assert RECORD.verdict is None
+    assert RECORD.model_copy(update={"event": Event.APPRAISED}).verdict is None

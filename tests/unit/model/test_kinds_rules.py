@@ -89,6 +89,7 @@ def test_switch_spoken_to_by_netconf_has_a_login_and_ports_of_any_name() -> None
     [
         ({"bridge": None}, "driver openvswitch needs bridge"),
         ({"login": LOGIN}, "driver openvswitch has no login"),
+        ({"model": "nxos"}, "driver openvswitch has no model"),
         ({"address": "ssh:127.0.0.1:830"}, "the address of driver openvswitch begins with tcp:"),
         (SSH, "driver netconf needs login"),
         (SSH | {"login": LOGIN, "bridge": "tor"}, "driver netconf has no bridge"),
