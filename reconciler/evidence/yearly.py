@@ -1,4 +1,4 @@
-"""Years of the evidence branch: a closing tree head, and the opening that goes on from it (docs/adr/0018).
+"""Years of the evidence branch: a closing tree head, and the opening that goes on from it (docs/adr/0019).
 
 At the end of a year one commit adds ``checkpoints/closing``, the tree head that stays; the next one takes the year's
 statements, rounds, entries, log and blobs off the tree and begins anew with ``opening.json``. What is checked here:
