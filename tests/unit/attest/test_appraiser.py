@@ -90,7 +90,7 @@ def test_dates_of_everything_that_might_be_on_a_path_are_minded(
         "ek_intermediates": tuple(one.pem for one in _OTHERS),
         "ek_crls": lists,
     }
-    for day in days:
+    for day in (*days, -6, -8, 14, 16):
         at = NOW + timedelta(days=day, seconds=seconds)
         evidence = replace(tpm.evidence(), challenged_at=at)
         expectation = expected_of(tpm, judged_at=at, **anchors)

@@ -273,3 +273,10 @@ def test_a_chain_that_begins_in_the_middle_is_told_once(branch: Branch) -> None:
     first = branch.path(Event.ASSIGNED)
     del branch.statements[first]
     assert branch.codes().count("ChainBroken") == 1
+
+
+def test_what_was_accepted_once_is_not_accepted_once_more(branch: Branch) -> None:
+    record = branch.record(branch.path(Event.APPRAISED))
+    names = ("enclave", "attempt", "appraisal", "nonce", "clock", "contacted_at", "accepted_at")
+    path = branch.add(Event.APPRAISED, **{name: getattr(record, name) for name in names})
+    assert found_at(branch, path) == {"FreshnessDiffers"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,9 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from reconciler.errors.taxonomy import InputError
 from reconciler.evidence.audit import Archive, audit, read_records
 from reconciler.evidence.audit.flaws import MOST, Findings, Severity
+from reconciler.evidence.author import Author
 from reconciler.evidence.canonical import canonical, canonical_value
 from reconciler.evidence.envelope import seal
+from reconciler.evidence.journal import Followed
+from reconciler.evidence.journal_entries import journal_entries
 from reconciler.evidence.note import Checkpoint, checkpoint_body, parse_checkpoint, parse_note, sign_note
+from reconciler.evidence.overrides import overrides
 from reconciler.model.desired import DesiredState
 from reconciler.model.recorded import RecordedObservation
 from tests.support.branches import ORIGIN, MemoryBranch, SigningKey, archive_of, audited, branch_with, logged
@@ -297,6 +303,30 @@ def test_the_journal_is_looked_at_with_the_rest(made: tuple[Files, Trusted]) -> 
         entry = seal(payload, sign=key.sign, key_id="evidence")
         files |= {ENTRY: entry, **logged([*listed, (ENTRY, entry)]), "journal/head.json": b"head"}
         assert flaws(files, trusted) == [(ENTRY, code), ("journal/head.json", "HeadMismatch")]
+
+
+def test_journal_entries_hold_where_the_second_commit_leads_on_from_the_first(made: tuple[Files, Trusted]) -> None:
+    files, trusted = made
+    (first,) = trusted.values()
+    second = replace(first, commit="b" * 40, tree="c" * 40)
+    head, entries = None, []
+    for before, after in ((None, first), (first, second)):
+        followed = Followed(
+            commit=after.commit,
+            tree=after.tree,
+            before=before.commit if before else None,
+            is_compared=before is not None,
+            overrides=overrides(before, after),
+        )
+        author = Author(sign=EVIDENCE_KEY.sign, key_id="evidence", commit=after.commit, tree=after.tree)
+        more, head = journal_entries(head, [followed], author=author, at=datetime(2026, 3, 3, 13, tzinfo=UTC))
+        entries += more
+    listed = [*statements(files), *((entry.path, entry.envelope) for entry in entries)]
+    files |= {**dict(listed), **logged(listed), **entries[-1].sums}
+    one, other = {first.commit: first}, {second.commit: second}
+    assert flaws(files, one | other) == []
+    found = flaws(files, other | one)
+    assert [code for path, code in found if path == entries[-1].path] == ["JournalStray"]
 
 
 def test_a_state_that_cannot_be_read_any_more_is_told(made: tuple[Files, Trusted]) -> None:
