@@ -1,9 +1,9 @@
 """The adapter of ``ports.isolation.Switch`` for a tenant whose provider runs HIL: its REST service stands for switches.
 
 A port is ``NODE/NIC``, as HIL names them; it is parked when nothing is attached to it, and an access port of a VLAN
-when the network with that VLAN is attached natively and nothing else is. Every step of a port is: read, one action, wait
-until it is over, read again; first everything is detached that is not wanted, then the wanted is connected, so a port
-is never in two networks. An action that HIL calls done is believed only if the reading after it says so; it is not
+when the network with that VLAN is attached natively and nothing else is. Every step of a port is: read, one action,
+wait until it is over, read again; first everything is detached that is not wanted, then the wanted is connected, so a
+port is never in two networks. An action that HIL calls done is believed only if the reading after it says so; it is not
 tried again in the same call. A port with an action that failed, or that is not over, is UNKNOWN.
 Not checked, because HIL does not: what the switch does. HIL never reads it back, so neither do we. Not seen: an action
 that somebody else, or this program before it was restarted, has queued and that is not over.
