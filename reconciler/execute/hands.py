@@ -38,18 +38,31 @@ def move(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, s
 def park(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, str]:
     """Move ``node``'s ports to where they lead nowhere, and return the states that were read back, by interface.
 
-    A switch that is away does not keep the others from it: the first error is raised after all switches were asked.
+    Nothing that one of them meets with keeps another from it: neither a switch that is away, nor one that refuses all
+    of them for one; then each is sent alone. Raises the first error, after everything was tried.
     """
     errors: list[RingfenceError] = []
     states: dict[str, str] = {}
     for switch, group in _by_switch(ports).items():
         try:
             states |= _move_on(site, switch, group, node=node)
-        except (TransientError, DeviceError) as error:
+        except TransientError as error:
             errors.append(error)
+        except DeviceError as error:
+            errors += _park_each(site, switch, group, node=node) if len(group) > 1 else [error]
     if errors:
         raise errors[0]
     return states
+
+
+def _park_each(site: Site, switch: str, ports: Iterable[Port], *, node: str) -> list[RingfenceError]:
+    errors: list[RingfenceError] = []
+    for port in ports:
+        try:
+            _move_on(site, switch, [port], node=node)
+        except (TransientError, DeviceError) as error:
+            errors.append(error)
+    return errors
 
 
 def _move_on(site: Site, switch: str, ports: Collection[Port], *, node: str) -> Mapping[str, str]:
