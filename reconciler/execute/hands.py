@@ -43,26 +43,19 @@ def park(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, s
     """
     errors: list[RingfenceError] = []
     states: dict[str, str] = {}
-    for switch, group in _by_switch(ports).items():
+    waiting = list(_by_switch(ports).items())
+    while waiting:
+        switch, group = waiting.pop(0)
         try:
             states |= _move_on(site, switch, group, node=node)
-        except TransientError as error:
-            errors.append(error)
-        except DeviceError as error:
-            errors += _park_each(site, switch, group, node=node) if len(group) > 1 else [error]
+        except (TransientError, DeviceError) as error:
+            if isinstance(error, DeviceError) and len(group) > 1:
+                waiting += [(switch, [port]) for port in group]
+            else:
+                errors.append(error)
     if errors:
         raise errors[0]
     return states
-
-
-def _park_each(site: Site, switch: str, ports: Iterable[Port], *, node: str) -> list[RingfenceError]:
-    errors: list[RingfenceError] = []
-    for port in ports:
-        try:
-            _move_on(site, switch, [port], node=node)
-        except (TransientError, DeviceError) as error:
-            errors.append(error)
-    return errors
 
 
 def _move_on(site: Site, switch: str, ports: Collection[Port], *, node: str) -> Mapping[str, str]:
