@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo test check lint types imports unit e2e conformance fuzz bench-verify bench-repo bench-switch bench-evidence bench-audit kill-evidence schemas format clean
+.PHONY: help setup demo test check lint types imports unit e2e conformance fuzz bench-verify bench-repo bench-switch bench-evidence bench-audit kill-evidence peers-hil schemas format clean
 
 help: ## Print the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,10 @@ conformance: ## Check against others' vectors (VECTORS=folder)
 
 e2e: ## The end-to-end tests on the virtual metal
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/e2e
+
+peers-hil: setup ## The isolation contract on a real HIL server (HIL_URL=… and, as variables, HIL_USER, HIL_PASSWORD, HIL_PROJECT, HIL_PORTS=node/nic,node/nic)
+	@test -n "$(HIL_URL)" || { echo "error: HIL_URL is not set; hint: make peers-hil HIL_URL=https://hil.example" >&2; exit 2; }
+	@HIL_URL="$(HIL_URL)" $(BIN)/python -m pytest tests/contracts/test_isolation_contract.py -k hil_server -rs
 
 fuzz: setup ## Fuzz the verifier's parsers, each for ten minutes (SECONDS=600, TARGET=eventlog, SEED=…)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(TARGET)

@@ -33,6 +33,7 @@ from reconciler.repo.evidence_history import BranchHistory, walk_history
 from reconciler.repo.git import Git
 from reconciler.repo.loglines import read_leaf_hashes
 from reconciler.repo.places import blob_path
+from reconciler.repo.rotation import find_openings
 from reconciler.repo.signing import public_keys
 from reconciler.repo.witnessed import Watched, hear_witnesses
 
@@ -100,7 +101,8 @@ def run_audit(
         progress=progress,
     )
     signers = sight.signers.only(spec.signers)
-    history = walk_history(git, tip, signers=signers, keys={**public_keys(signers), **found.keys})
+    keys = {**public_keys(signers), **found.keys}
+    history = walk_history(git, tip, signers=signers, keys=keys, is_rotation=find_openings(git, tip).__contains__)
     found.checked.commits, found.checked.bytes = history.commits, branch.bytes
     for error in history.flaws if doubt is None else (doubt, *history.flaws):
         found.add(error.subject, error.reason, error.message)

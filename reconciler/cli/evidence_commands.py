@@ -6,9 +6,10 @@ import typer
 
 from reconciler.cli.bundle import export
 from reconciler.cli.evidence_stats import stats
-from reconciler.cli.evidence_upkeep import pack
+from reconciler.cli.evidence_upkeep import pack, rotate
 
 app = typer.Typer(help="The evidence branch: sizes, and bundles that verify alone.", no_args_is_help=True)
 app.command()(export)
 app.command()(stats)
 app.command()(pack)
+app.command()(rotate)

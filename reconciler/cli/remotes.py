@@ -22,7 +22,7 @@ def courier_for(repository: Path, *, settings: Settings, database: Database) -> 
     bell = ForgeBell(database)
     remote = remote_for(repository, settings=settings.remote)
     interval_s = settings.remote.interval.total_seconds()
-    return Courier(remote, interval_s=interval_s, report=_print, ring=bell.wake, rings=bell.rings)
+    return Courier(remote, interval_s=interval_s, report=print_trouble, ring=bell.wake, rings=bell.rings)
 
 
 def remote_for(repository: Path, *, settings: RemoteSettings) -> Remote:
@@ -56,5 +56,6 @@ def read_token(path: Path) -> str:
     return token
 
 
-def _print(error: RingfenceError) -> None:
+def print_trouble(error: RingfenceError) -> None:
+    """Tell people of ``error`` on standard error."""
     print("\n".join(error_lines(error)), file=sys.stderr)

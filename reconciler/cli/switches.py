@@ -66,8 +66,25 @@ def _cli(wanted: Wanted) -> Adapter:
     )
 
 
+def _hil(wanted: Wanted) -> Adapter:
+    from reconciler.drivers.hil import Hil
+    from reconciler.drivers.https import Vouching
+
+    name, spec, account = wanted.document.metadata.name, wanted.document.spec, wanted.document.spec.account
+    if account is None or wanted.credentials is None:
+        raise InputError(f"switch {name}", "driver hil needs account", reason="CredentialsMissing")
+    return Hil(
+        name,
+        url=f"https://{spec.address.removeprefix('https:')}",
+        credentials=wanted.credentials,
+        vouching=Vouching(certificate=account.certificate),
+        parking=wanted.parking,
+    )
+
+
 DRIVERS: Mapping[str, Callable[[Wanted], Adapter]] = {
     "cli": _cli,
+    "hil": _hil,
     "netconf": _netconf,
     "openvswitch": _openvswitch,
 }

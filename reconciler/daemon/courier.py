@@ -74,6 +74,8 @@ class Courier:
         self._heard = 0
         self._has_looked = False
         self._theirs: str | None = None
+        self._years: set[str] = set()
+        self._years_pushed_at: str | None = None
         self._unkept: tuple[str, str] | None = None
         self._judged: str | None = None
         self._said: dict[str, str] = {}
@@ -199,6 +201,7 @@ class Courier:
             if time.monotonic() >= self._push_due.at:
                 self._push()
                 self._keep_parted()
+                self._push_years()
             self._stop.wait(_SLICE_S)
 
     def _look(self) -> None:
@@ -252,6 +255,19 @@ class Courier:
         except RingfenceError as error:
             self._push_due.failed()
             self._say("parted", error)
+
+    def _push_years(self) -> None:
+        """Bring the branches of closed years to the remote, once in a process; what fails waits for its next start."""
+        if self._theirs is None or self._theirs == self._years_pushed_at or self._theirs != self._ours():
+            return
+        self._years_pushed_at = self._theirs
+        for ref in self._git.refs(f"refs/heads/{self.remote.evidence}-[0-9][0-9][0-9][0-9]"):
+            if ref.name not in self._years:
+                self._years.add(ref.name)
+                try:
+                    self.remote.push(ref.object_id, branch=ref.name.removeprefix("refs/heads/"))
+                except RingfenceError as error:
+                    self._say("year", error)
 
     def _ours(self) -> str | None:
         return self._git.head(self.remote.evidence)

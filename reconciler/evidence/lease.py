@@ -73,8 +73,7 @@ def renewed(lease: Lease, *, now: datetime) -> Lease | None:
 
 def released(lease: Lease, *, now: datetime) -> Lease | None:
     """Return ``lease`` given up by its writer; None if it has run out already."""
-    over = now - MARGIN
-    return lease.model_copy(update={"until": max(over, lease.since)}) if lease.until > now else None
+    return lease.model_copy(update={"until": now - MARGIN}) if lease.until > now else None
 
 
 def is_takeover(lease: Lease | None, *, writer: str) -> bool:

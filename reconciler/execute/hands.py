@@ -38,15 +38,21 @@ def move(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, s
 def park(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, str]:
     """Move ``node``'s ports to where they lead nowhere, and return the states that were read back, by interface.
 
-    A switch that is away does not keep the others from it: the first error is raised after all switches were asked.
+    Nothing that one of them meets with keeps another from it: neither a switch that is away, nor one that refuses all
+    of them for one; then each is sent alone. Raises the first error, after everything was tried.
     """
     errors: list[RingfenceError] = []
     states: dict[str, str] = {}
-    for switch, group in _by_switch(ports).items():
+    waiting = list(_by_switch(ports).items())
+    while waiting:
+        switch, group = waiting.pop(0)
         try:
             states |= _move_on(site, switch, group, node=node)
         except (TransientError, DeviceError) as error:
-            errors.append(error)
+            if isinstance(error, DeviceError) and len(group) > 1:
+                waiting += [(switch, [port]) for port in group]
+            else:
+                errors.append(error)
     if errors:
         raise errors[0]
     return states

@@ -35,6 +35,7 @@ from reconciler.evidence.lease import (
     released,
     renewed,
 )
+from reconciler.evidence.yearly import Opening, year_origin
 from reconciler.model.record import Head
 from reconciler.ports.ledger import Entry
 from reconciler.repo.durable_ref import DurableRef
@@ -44,6 +45,7 @@ from reconciler.repo.packs import PackStore
 from reconciler.repo.places import (
     JOURNAL_HEAD,
     OBSERVATION_PATH,
+    OPENING,
     TRUSTED_PATH,
     WRITER_PATH,
     blob_path,
@@ -52,6 +54,7 @@ from reconciler.repo.places import (
     is_node,
     is_statement,
 )
+from reconciler.repo.rotation import build_rotation, read_opening, year_of, year_ref
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
 from reconciler.repo.transparency import Log, extend, read_log
@@ -79,12 +82,20 @@ class _Ticket:
 class GitLedger:
     """The evidence branch of one repository. May be shared between threads."""
 
-    def __init__(
-        self, git: Git, *, branch: str, key: EvidenceKey | None, signers: AllowedSigners, origin: str = ORIGIN
+    def __init__(  # noqa: PLR0913 - each is something that a caller or a test gives
+        self,
+        git: Git,
+        *,
+        branch: str,
+        key: EvidenceKey | None,
+        signers: AllowedSigners,
+        origin: str = ORIGIN,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Read and write ``branch``; without ``key`` only read. ``signers`` may have signed it, beside ``key``.
 
-        ``origin`` is the name of the log that its tree heads are signed with.
+        ``origin`` is the name of the log that its tree heads are signed with, in its first year. ``now`` says which
+        year it is and when leases end.
         """
         self._git = git
         self._origin = origin
@@ -103,6 +114,8 @@ class GitLedger:
         self._log: Log | None = None
         self._writer: str | None = None
         self._lease: Lease | None = None
+        self._year: int | None = None
+        self._now = now
         self._trees = TreeCache()
         self._packs = PackStore(git)
         self._ref = DurableRef(git, branch)
@@ -161,7 +174,7 @@ class GitLedger:
         with self._lock:
             self._writer = writer
             self._read_lease(self._sync())
-            due = next_lease(self._lease, writer=writer, now=_now())
+            due = next_lease(self._lease, writer=writer, now=self._now())
             is_anothers = is_takeover(self._lease, writer=writer)
         if due is not None:
             self._submit(
@@ -172,7 +185,7 @@ class GitLedger:
         """Give the lease up, if it is held, so that another machine need not wait for its end."""
         with self._lock:
             lease, writer, self._writer = self._lease, self._writer, None
-        if lease is not None and writer == lease.writer and (over := released(lease, now=_now())) is not None:
+        if lease is not None and writer == lease.writer and (over := released(lease, now=self._now())) is not None:
             self._submit(_Ticket(files={WRITER_PATH: lease_bytes(over)}, lease=over))
 
     def _submit(self, ticket: _Ticket) -> str:
@@ -208,6 +221,10 @@ class GitLedger:
         if key is None:
             raise InvariantError("evidence", "there is no key to sign it with", reason="NoEvidenceKey")
         before = self._check_tip()  # 1
+        lease = self._due_lease(before, tickets)
+        has_records = any(ticket.entries for ticket in tickets)
+        if before is not None and has_records and not self._is_current(before):
+            before = self._rotate(before, key=key)
         trees = self._trees.load(self._git, before, [path for ticket in tickets for path in ticket.files])
         files: dict[str, bytes] = {}
         for ticket in tickets:
@@ -219,14 +236,14 @@ class GitLedger:
         if not served:
             return ""
         statements = [(entry.path, entry.envelope) for ticket in served for entry in ticket.entries]
-        lease = self._due_lease(before, served)
         if lease is not None:
             files[WRITER_PATH] = lease_bytes(lease)
             trees |= self._trees.load(self._git, before, [WRITER_PATH])
         log = self._log
         if statements:
-            log = log or read_log(partial(self._contents, before), origin=self._origin)
-            log, lines = extend(log, statements, origin=self._origin, key=key, today=datetime.now(UTC).date())
+            origin = self._log_origin(before)
+            log = log or read_log(partial(self._contents, before), origin=origin)
+            log, lines = extend(log, statements, origin=origin, key=key, today=self._now().date())
             trees |= self._trees.load(self._git, before, [path for path in lines if path not in files])
             files |= lines
         new = NewObjects()
@@ -249,6 +266,60 @@ class GitLedger:
     def _contents(self, tip: str | None, paths: Sequence[str]) -> dict[str, bytes]:
         return self._trees.contents(self._git, tip, paths)
 
+    def rotate(self) -> str | None:
+        """Close the year at hand and open the present one, if that has not begun; return the closing commit.
+
+        None: nothing was recorded since the year was opened, or it is the present one already.
+        """
+        with self._lock:
+            tip, key = self._sync(), self._key
+            if tip is None or key is None or self._is_current(tip):
+                return None
+            opened = self._rotate(tip, key=key)
+            return None if opened == tip else self._opening_at(opened).closing
+
+    def _is_current(self, tip: str) -> bool:
+        """Return whether the year at ``tip`` is the present one, or a later one by a clock that was put back."""
+        if self._year is None:
+            opening = read_opening(self._git, tip, trees=self._trees)
+            self._year = opening.year if opening else year_of(self._git, tip)
+            if opening:
+                self._keep_year(opening)
+        return self._now().year <= self._year
+
+    def _rotate(self, tip: str, *, key: EvidenceKey) -> str:
+        """Close the year at ``tip``, open the present one, and return the tip afterwards."""
+        now = self._now().year
+        years = (self._year or now, now)
+        made = build_rotation(self._git, tip, trees=self._trees, key=key, years=years, heads=self._heads)
+        if made is None:
+            self._year = now
+            return tip
+        self._packs.add(made.new.to_pack())
+        if not self._ref.move(old=tip, new=made.opening):
+            self._read_tip()
+            raise self._moved()
+        self._tip, self._log, self._year = made.opening, Log(), now
+        self._trees = TreeCache()
+        self._keep_year(self._opening_at(made.opening))
+        return made.opening
+
+    def _keep_year(self, opening: Opening) -> None:
+        """Let the closed year be a branch of its own; one that is there already stays as it is."""
+        ref = year_ref(self._branch, year=opening.closes)
+        if self._git.at(ref) is None:
+            self._git.keep(ref, opening.closing)
+
+    def _opening_at(self, tip: str) -> Opening:
+        opening = read_opening(self._git, tip, trees=self._trees)
+        if opening is None:
+            raise self._broken(OPENING)
+        return opening
+
+    def _log_origin(self, tip: str | None) -> str:
+        opening = read_opening(self._git, tip, trees=self._trees)
+        return year_origin(self._origin, year=opening.year if opening else None)
+
     def _due_lease(self, tip: str | None, tickets: Sequence[_Ticket]) -> Lease | None:
         """Return the lease that is written along with ``tickets``; raise if it is another machine's now."""
         if self._writer is None or any(ticket.lease for ticket in tickets):
@@ -258,7 +329,7 @@ class GitLedger:
             return None  # Nobody has asked for it yet.
         if lease.writer != self._writer:
             raise leased(lease)
-        return renewed(lease, now=_now())
+        return renewed(lease, now=self._now())
 
     def _read_lease(self, tip: str | None) -> Lease | None:
         if self._lease is None:
@@ -271,7 +342,7 @@ class GitLedger:
         tip = self._read_tip()
         if tip != self._tip or not self._is_synced:
             self._heads = self._read_heads(tip) if tip else {}
-            self._tip, self._is_synced, self._log, self._lease = tip, True, None, None
+            self._tip, self._is_synced, self._log, self._lease, self._year = tip, True, None, None, None
         return tip
 
     def _check_tip(self) -> str | None:
@@ -337,10 +408,6 @@ class GitLedger:
     def _broken(self, path: str) -> TrustError:
         hint = "run ringfence audit; nothing is recorded until the branch is repaired"
         return TrustError(f"branch {self._branch}", f"{path} cannot be read", reason="EvidenceBroken", hint=hint)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _is_blob_in(path: str, *, trees: Mapping[str, Tree]) -> bool:

@@ -10,6 +10,7 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from reconciler.errors.taxonomy import InvariantError
 
@@ -87,13 +88,20 @@ def folders_of(paths: Iterable[str]) -> list[str]:
 
 
 def write_tree(
-    new: NewObjects, *, trees: Mapping[str, Tree], files: Mapping[str, bytes]
+    new: NewObjects,
+    *,
+    trees: Mapping[str, Tree],
+    files: Mapping[str, bytes],
+    kept: Mapping[str, tuple[bytes, bytes]] = MappingProxyType({}),
 ) -> tuple[str, dict[str, Tree]]:
-    """Add ``files`` by path to ``trees`` (the existing folders above them, by path).
+    """Add ``files`` by path to ``trees`` (the existing folders above them, by path); ``kept`` are entries that exist.
 
     Return the new root's id, and every folder that is another one now.
     """
-    edited = {folder: dict(trees.get(folder, {})) for folder in folders_of(files)}
+    edited = {folder: dict(trees.get(folder, {})) for folder in folders_of([*files, *kept])}
+    for path, entry in kept.items():
+        folder, _, name = path.rpartition("/")
+        edited[folder][name.encode()] = entry
     for path, content in files.items():
         folder, _, name = path.rpartition("/")
         edited[folder][name.encode()] = (_FILE, bytes.fromhex(new.add("blob", content)))

@@ -13,6 +13,8 @@ PARTED = "refs/ringfence/parted/"
 """Refs below it keep records of ours that another writer's takeover left beside the branch."""
 LATEST_CHECKPOINT = "checkpoints/latest"
 FRONTIER = "log/frontier.json"
+CLOSING = "checkpoints/closing"
+OPENING = "opening.json"
 LOG_LINES = 256
 """How many lines a file of the log has."""
 

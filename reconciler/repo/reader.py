@@ -14,6 +14,7 @@ from reconciler.evidence.round import records_path
 from reconciler.repo.evidence_history import walk_history
 from reconciler.repo.git import Git, TreeEntry, check_id
 from reconciler.repo.places import OBSERVATION_PATH, blob_path
+from reconciler.repo.rotation import find_openings
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import public_keys
 
@@ -66,7 +67,9 @@ class EvidenceReader:
 
         ``signers`` may have signed its commits; more of it is in ``evidence_history``.
         """
-        return walk_history(self._git, self._commit, signers=signers, keys=public_keys(signers)).flaws
+        git, commit, keys = self._git, self._commit, public_keys(signers)
+        is_rotation = find_openings(git, commit).__contains__
+        return walk_history(git, commit, signers=signers, keys=keys, is_rotation=is_rotation).flaws
 
     def _under(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         entries = [(path, entry) for path, entry in sorted(self._entries.items()) if path.startswith(prefix)]

@@ -23,6 +23,7 @@ from reconciler.repo.desired import load_desired, load_signers
 from reconciler.repo.git import NO_COMMIT, Git, branch_ref, check_id
 from reconciler.repo.places import is_rewritten
 from reconciler.repo.remote import APPROVALS
+from reconciler.repo.rotation import find_openings
 from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.snapshot import read_commit
 from reconciler.repo.trust import FetchedCommit, judge
@@ -172,7 +173,8 @@ def _judge_witness(git: Git, update: Update, *, signers: AllowedSigners) -> list
 def _rewritten(git: Git, commit: str, *, past: str | None) -> list[RingfenceError]:
     """Return what the commits up to ``commit`` took away or changed that is only ever added."""
     problems: list[RingfenceError] = []
-    for change in git.history(commit, past=past):
+    openings = find_openings(git, commit, past=past)
+    for change in (change for change in git.history(commit, past=past) if change.commit not in openings):
         path = change.path.decode("utf-8", "backslashreplace")
         if change.mode == "100644" and (change.status == "A" or (change.status == "M" and is_rewritten(path))):
             continue

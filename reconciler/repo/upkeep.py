@@ -66,8 +66,8 @@ class Upkeep:
         self._store.sweep()
         large = [path.name for path in self._found() if path.stat().st_size >= _LARGE_BYTES]
         kept = [f"--keep-pack={name}" for name in large]
-        factor = ("--geometric=1000000",) if is_asked else ("--geometric=2",)
-        self._git.run("repack", "-d", "-q", *factor, *kept, settings=_SETTINGS)
+        how = ("-a", "--keep-unreachable") if is_asked else ("--geometric=2",)
+        self._git.run("repack", "-d", "-q", *how, *kept, settings=_SETTINGS)
         return len(self._found())
 
     @contextmanager

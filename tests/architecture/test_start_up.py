@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("cryptography", "git", "networkx", "pydantic", "pyghmi", "ruamel", "starlette", "uvicorn")
+HEAVY = ("cryptography", "git", "networkx", "netmiko", "paramiko", "pydantic", "pyghmi", "requests", "ruamel")
+HEAVY += ("starlette", "sushy", "uvicorn")
 _DEADLINE_S = 60
 
 

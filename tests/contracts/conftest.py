@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from tests.support import benches, cli_benches, switch_benches
+from tests.support import benches, cli_benches, hil_benches, switch_benches
 from tests.support.benches import CustodyBench, DeskBench, PowerBench
 from tests.support.devices import missing_programs
 from tests.support.netconf import missing_netconf
@@ -22,6 +22,7 @@ SWITCHES: list[SwitchFactory] = [
     switch_benches.netconf,
     switch_benches.netconf_nxos,
     *cli_benches.ALL,
+    *hil_benches.ALL,
 ]
 POWERS: list[Callable[[], AbstractContextManager[PowerBench]]] = [
     benches.simulated_power,

@@ -56,6 +56,8 @@ def test_nothing_to_move_is_nothing_moved(switches: SwitchBench) -> None:
 
 
 def test_port_names_its_node_for_whoever_stands_at_the_switch(switches: SwitchBench) -> None:
+    if switches.node is None:
+        pytest.skip("its ports have no descriptions")
     switches.switch.apply({"swp1": AccessPort(vlan=101, node="r3u07"), "swp2": AccessPort(vlan=102, node="r3u08")})
     assert [switches.node("swp1"), switches.node("swp2")] == ["r3u07", "r3u08"]
     switches.switch.apply({"swp1": AccessPort(vlan=999, node="r3u09")})

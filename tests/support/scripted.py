@@ -85,7 +85,7 @@ def scripted_server(*, is_plain: bool = False) -> Iterator[Scripted]:
     server = _Server(("127.0.0.1", 0), _handler(scripted))
     scripted.port = int(server.server_address[1])
     if not is_plain:
-        server.socket = _wrapped(server.socket)
+        server.socket = wrapped(server.socket)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -96,7 +96,8 @@ def scripted_server(*, is_plain: bool = False) -> Iterator[Scripted]:
         server.server_close()
 
 
-def _wrapped(listening: socket.socket) -> socket.socket:
+def wrapped(listening: socket.socket) -> socket.socket:
+    """Return a listening socket with TLS, and the certificate of ``tests.support.redfish``."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with tempfile.TemporaryDirectory(prefix="rf-") as folder:
         files = [Path(folder) / name for name in ("certificate", "key")]

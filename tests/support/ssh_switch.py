@@ -496,6 +496,7 @@ def ssh_switch(platform: str, *, names: tuple[str, ...] = ()) -> Iterator[SshSwi
             while not over.is_set():
                 with contextlib.suppress(TimeoutError):
                     wire, _ = listening.accept()
+                    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as SSH servers do
                     thread = threading.Thread(target=_serve, args=(peer, wire, key, over))
                     threads.append(thread)
                     thread.start()

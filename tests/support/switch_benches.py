@@ -29,13 +29,14 @@ NETCONF_DEADLINE_S = 8.0
 class SwitchBench:
     """A switch with ports swp1 and swp2, parked on 999; ``node`` is whom a port's description names.
 
+    It is None where ports have no descriptions.
     ``silent``: it does not answer. ``refusing``: it refuses every write. ``half``: of a batch, swp2 does not stay where
     it was sent, and the switch says so. ``rebooting``: it goes away in the middle of the next write, and comes back.
     """
 
     switch: Switch
     truth: Callable[[str], PortState]
-    node: Callable[[str], str]
+    node: Callable[[str], str] | None
     make_trunk: Callable[[str], None]
     silent: Failing
     refusing: Failing

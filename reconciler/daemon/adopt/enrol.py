@@ -102,7 +102,7 @@ def _bmc(word: str, *, credentials: str) -> dict[str, Any]:
         hint = "write ADDRESS[:PORT], perhaps with ,driver=redfish,certificate=sha256:…"
         raise InputError(f"--bmc {cut(word)}", "is no address", reason="BadAddress", hint=hint)
     whole = {"driver": "ipmi", **found, "credentials": credentials}
-    if whole.get("port") == USUAL_PORTS.get(whole["driver"]):
+    if "port" in whole and whole["port"] == USUAL_PORTS.get(whole["driver"]):
         del whole["port"]
     return {name: whole[name] for name in ("driver", *whole)}
 

@@ -6,6 +6,7 @@ refused must stop what follows. Each call of the adapter is a login of its own: 
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import tempfile
@@ -20,6 +21,7 @@ from reconciler.drivers.secret import Credentials
 from reconciler.errors.taxonomy import DeviceError, RingfenceError, TransientError, cut
 
 _USUAL_PORT = 22
+logging.getLogger("paramiko").addHandler(logging.NullHandler())  # What it has to say comes as exceptions as well.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,7 @@ def _reach(place: Place, *, cutoff: Cutoff, subject: str) -> socket.socket:
     except OSError as error:
         message = cut(f"not reachable: {error.strerror or error}")
         raise TransientError(subject, message, reason="SwitchUnreachable") from error
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     cutoff.guard(wire)
     return wire
 

@@ -13,6 +13,7 @@ OBSERVATION = "observation.json"
 JOURNAL_HEAD = "journal/head.json"
 FRONTIER = "log/frontier.json"
 LATEST = "checkpoints/latest"
+WRITER = "writer.json"
 LINES = 256
 """How many lines a file of the log has."""
 
@@ -30,7 +31,10 @@ class Kind(Enum):
     LOG = re.compile(r"log/\d{3,}/\d{3}", re.ASCII)
     CHECKPOINT = re.compile(r"checkpoints/(0|[1-9]\d{0,18})", re.ASCII)
     HEAD = re.compile(r"nodes/[a-z0-9-]{1,63}/head\.json")
-    SUM = re.compile(r"trusted\.json|observation\.json|journal/head\.json|log/frontier\.json|checkpoints/latest")
+    SUM = re.compile(
+        r"trusted\.json|observation\.json|journal/head\.json|log/frontier\.json|checkpoints/latest|"
+        r"writer\.json|opening\.json|checkpoints/closing"
+    )
 
 
 LOGGED = frozenset({Kind.STATEMENT, Kind.ROUND, Kind.JOURNAL})

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from pydantic import ValidationError
 
+from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.audit.archive import Archive, Branch
 from reconciler.evidence.audit.flaws import Findings
-from reconciler.evidence.audit.layout import OBSERVATION, TRUSTED, Kind, Listing, head_path
+from reconciler.evidence.audit.layout import OBSERVATION, TRUSTED, WRITER, Kind, Listing, head_path
 from reconciler.evidence.canonical import canonical_value, is_canonical
+from reconciler.evidence.lease import parse_lease
 from reconciler.model.record import Head
 from reconciler.model.recorded import RecordedObservation
 
@@ -52,6 +54,11 @@ def check_sums(branch: Branch, *, archive: Archive, listing: Listing, found: Fin
                 found.add(path, code, "it is not what ringfence writes")
             elif archive.commits(commit) is None:
                 found.add(path, "CommitStray", f"commit {commit[:12]} is not in the trusted history")
+    if listing.take(Kind.SUM, WRITER):
+        try:
+            parse_lease(branch.read(WRITER) or b"")
+        except TrustError as error:
+            found.refuse(WRITER, error)
 
 
 def _trusted_commit(content: bytes) -> str | None:

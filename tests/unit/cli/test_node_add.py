@@ -136,6 +136,15 @@ def test_certificate_of_a_strangers_maker_enrols_nobody(repository: Repository, 
     assert repository.branches() == before
 
 
+def test_redfish_bmc_is_written_as_its_options_say(repository: Repository) -> None:
+    repository.add(bmc=f"10.0.3.3:443,driver=redfish,certificate={PIN},networkBoot=pxe")
+    head = repository.head("add/n3")
+    assert head is not None
+    bmc = load_desired(read_commit(Git(repository.path), head)).nodes["n3"].spec.bmc
+    assert (bmc.driver, bmc.port, bmc.listens_on) == ("redfish", None, 443)
+    assert (bmc.certificate, bmc.system, bmc.network_boot) == (PIN, None, "pxe")
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -144,7 +153,11 @@ def test_certificate_of_a_strangers_maker_enrols_nobody(repository: Repository, 
         ({"interface": "eno1=52:54:00:00:03:0a@nowhere:swp1"}, "DanglingReference"),
         ({"interface": "eno1"}, "BadInterface"),
         ({"bmc": "10.0.3.1"}, "BmcTwice"),
+        ({"bmc": "10.0.3.1:623"}, "BmcTwice"),
         ({"bmc": "10.0.3.1:port"}, "BadAddress"),
+        ({"bmc": "10.0.3.9,driver"}, "BadAddress"),
+        ({"bmc": "10.0.3.9,driver=telepathy"}, "BadValue"),
+        ({"bmc": "10.0.3.9,system=1"}, "BadValue"),
         ({"endorsement": "sha256:" + f"{1:064x}"}, "EndorsementTwice"),
         ({"endorsement": "sha256:1"}, "BadValue"),
         ({"endorsement": None}, "EndorsementMissing"),

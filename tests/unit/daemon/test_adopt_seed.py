@@ -27,6 +27,8 @@ nodes:
   - {name: r3u10, labels: {class: large}, firmware: {profile: other}}
 """
 
+PIN = "sha256:" + "a" * 64
+
 
 def test_one_entry_stands_for_a_rack_of_machines() -> None:
     seed = parse_seed(RACK, path="adopt.yaml")
@@ -96,6 +98,18 @@ def test_words_of_the_command_line_are_a_seed() -> None:
     ]
 
 
+def test_word_of_a_redfish_bmc_has_what_its_document_needs() -> None:
+    (node,) = add_bmc(Seed(), f"bmc/n1=10.0.3.7,driver=redfish,certificate={PIN},system=1,networkBoot=pxe").nodes
+    assert node.bmc.model_dump(exclude_none=True) == {
+        "driver": "redfish",
+        "address": "10.0.3.7",
+        "credentials": "bmc/n1",
+        "certificate": PIN,
+        "system": "1",
+        "network_boot": "pxe",
+    }
+
+
 @pytest.mark.parametrize("word", ["tor", "TOR=tcp:a:1", "tor=tcp:a:1,brige=x"])
 def test_switch_word_that_is_none_is_refused(word: str) -> None:
     with pytest.raises(InputError) as caught:
@@ -103,7 +117,10 @@ def test_switch_word_that_is_none_is_refused(word: str) -> None:
     assert "bridge=" in caught.value.hint
 
 
-@pytest.mark.parametrize("word", ["n1", "bmc/N1=1.2.3.4", "bmc/n1=1.2.3.4:99999"])
+@pytest.mark.parametrize(
+    "word",
+    ["n1", "bmc/N1=1.2.3.4", "bmc/n1=1.2.3.4:99999", "=1.2.3.4", "bmc/n1=1.2.3.4,driver", "bmc/n1=1.2.3.4,driver=x"],
+)
 def test_bmc_word_that_is_none_is_refused(word: str) -> None:
     with pytest.raises(InputError):
         add_bmc(Seed(), word)

@@ -80,6 +80,16 @@ def test_a_switch_that_is_away_keeps_no_port_on_another_from_being_parked(kind: 
     assert world.switches["tor-1"].truth["swp1"] == access(999)
 
 
+def test_a_port_that_is_refused_keeps_no_other_port_of_its_switch_from_being_parked() -> None:
+    world = World(site(nodes=[NodeShape(interfaces=2)], switches=1))
+    ports = tuple(Port(interface=f"eno{i}", switch="tor-1", port=f"swp{i}", vlan=999) for i in (1, 2))
+    world.switches["tor-1"].truth |= {"swp1": access(200), "swp2": access(200)}
+    world.line.faults.append(Fault(device="switch/tor-1", operation="apply", kind=FaultKind.REFUSED, times=2))
+    with pytest.raises(DeviceError, match="tor-1"):
+        hands.park(world.site, ports)
+    assert world.switches["tor-1"].truth["swp2"] == access(999)
+
+
 def test_ports_of_several_switches_are_read_at_once() -> None:
     world = _world()
     assert hands.read(world.site, PORTS) == {"eno1": access(999), "eno2": access(999)}

@@ -84,6 +84,16 @@ def test_switch_spoken_to_by_netconf_has_a_login_and_ports_of_any_name() -> None
     assert Switch.model_validate_json(json.dumps(document)).spec.pace == SwitchPace(at_once=1, per_second=20)
 
 
+def test_switch_has_the_credentials_of_its_login_or_account() -> None:
+    def credentials(**changes: object) -> str | None:
+        return Switch.model_validate_json(json.dumps(_switch(**changes))).spec.credentials
+
+    assert credentials() is None
+    assert credentials(**SSH | {"driver": "cli", "platform": "nvue", "login": LOGIN}) == "switch/tor-1"
+    hil = {"driver": "hil", "address": "https:hil.example:443", "bridge": None, "account": {"credentials": "hil/blue"}}
+    assert credentials(**hil, ports=["r3u07/eno1"]) == "hil/blue"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -93,6 +103,9 @@ def test_switch_spoken_to_by_netconf_has_a_login_and_ports_of_any_name() -> None
         ({"address": "ssh:127.0.0.1:830"}, "the address of driver openvswitch begins with tcp:"),
         (SSH, "driver netconf needs login"),
         (SSH | {"login": LOGIN, "bridge": "tor"}, "driver netconf has no bridge"),
+        (SSH | {"driver": "cli", "login": LOGIN}, "driver cli needs platform"),
+        (SSH | {"driver": "cli", "platform": "eos"}, "driver cli needs login"),
+        (SSH | {"driver": "hil", "address": "https:hil.example:443"}, "driver hil needs account"),
         (SSH | {"login": LOGIN, "address": "tcp:127.0.0.1:830"}, "the address of driver netconf begins with ssh:"),
     ],
 )

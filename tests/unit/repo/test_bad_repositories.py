@@ -551,3 +551,14 @@ def test_folder_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_directory(tmp_path / "nowhere")
     assert caught.value.reason == "NoFolder"
+
+
+def test_one_redfish_bmc_may_have_several_machines_and_each_belongs_to_one_node() -> None:
+    def machine(name: str, number: int, system: str) -> bytes:
+        bmc = f"driver: redfish, system: '{system}', address: 10.0.3.9, "
+        return node(name, number).replace(f"driver: ipmi, address: 10.0.3.{number}, ".encode(), bmc.encode())
+
+    assert load_desired(snapshot({**FILES, N1: machine("n1", 1, "1"), N2: machine("n2", 2, "2")})).nodes
+    with pytest.raises(InputError, match=r"BMC 10\.0\.3\.9 port 443 system 1 is taken by node n1") as caught:
+        load_desired(snapshot({**FILES, N1: machine("n1", 1, "1"), N2: machine("n2", 2, "1")}))
+    assert caught.value.reason == "BmcTwice"

@@ -39,19 +39,18 @@ def test_a_second_process_is_told_who_writes_and_a_killed_one_leaves_no_lock(git
     ready, told = os.pipe()
     child = os.fork()
     if child == 0:
-        WriterLock(git).take()
-        os.write(told, b"!")
-        signal.pause()
-        os._exit(1)
-    os.read(ready, 1)
-    own = WriterLock(git)
-    with pytest.raises(TransientError) as caught:
-        own.take()
+        _lock_and_wait(git, told)
+    try:
+        os.read(ready, 1)
+        own = WriterLock(git)
+        with pytest.raises(TransientError) as caught:
+            own.take()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
     assert caught.value.reason == "EvidenceWriterBusy"
     assert f"process {child} " in caught.value.message
     assert " since 2" in caught.value.message
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
     own.take()
     own.take()
     own.close()
@@ -59,6 +58,18 @@ def test_a_second_process_is_told_who_writes_and_a_killed_one_leaves_no_lock(git
     again = WriterLock(git)
     again.take()
     again.close()
+
+
+def _lock_and_wait(git: Git, told: int) -> None:
+    try:
+        held = WriterLock(git)
+        held.take()
+        os.write(told, b"!")
+        signal.alarm(60)
+        signal.pause()
+        held.close()
+    finally:
+        os._exit(1)
 
 
 def test_a_lock_that_says_nothing_of_its_holder_is_a_lock_all_the_same(git: Git) -> None:
