@@ -16,15 +16,15 @@ gives recorded bytes. Nothing is printed here, and no exit code chosen. ``Audite
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Self
 
-from reconciler.cli.archive import evidence_tip, open_archive
+from reconciler.cli.archive import evidence_tip, open_archive, read_heads
 from reconciler.daemon.source import Sight, TrustedSource
 from reconciler.errors.taxonomy import InputError, TrustError
-from reconciler.evidence.audit import Archive, Findings, Flaw, Progress, audit, read_records
+from reconciler.evidence.audit import Archive, Beginning, Findings, Flaw, Progress, audit, read_records
 from reconciler.evidence.note import Checkpoint
 from reconciler.evidence.statement import Record
 from reconciler.repo import audited
@@ -32,7 +32,8 @@ from reconciler.repo.evidence_branch import EvidenceBranch
 from reconciler.repo.evidence_history import BranchHistory, walk_history
 from reconciler.repo.git import Git
 from reconciler.repo.loglines import read_leaf_hashes
-from reconciler.repo.places import blob_path
+from reconciler.repo.places import JOURNAL_HEAD, OPENING, blob_path
+from reconciler.repo.reader import EvidenceReader
 from reconciler.repo.rotation import find_openings
 from reconciler.repo.signing import public_keys
 from reconciler.repo.witnessed import Watched, hear_witnesses
@@ -92,6 +93,7 @@ def run_audit(
         trusted=sight.desired.commit,
         known=sight.desired,
     )
+    openings = find_openings(git, tip)
     found = audit(
         branch,
         archive=archive,
@@ -99,10 +101,11 @@ def run_audit(
         heads=heads,
         take=take,
         progress=progress,
+        beginning=_beginning(git, tip, openings=openings),
     )
     signers = sight.signers.only(spec.signers)
     keys = {**public_keys(signers), **found.keys}
-    history = walk_history(git, tip, signers=signers, keys=keys, is_rotation=find_openings(git, tip).__contains__)
+    history = walk_history(git, tip, signers=signers, keys=keys, is_rotation=openings.__contains__)
     found.checked.commits, found.checked.bytes = history.commits, branch.bytes
     for error in history.flaws if doubt is None else (doubt, *history.flaws):
         found.add(error.subject, error.reason, error.message)
@@ -120,6 +123,16 @@ def run_audit(
         archive=archive,
         branch=branch,
     )
+
+
+def _beginning(git: Git, tip: str, *, openings: Collection[str]) -> Beginning | None:
+    """Return what the year at ``tip`` began with, None in the first one, or if it was opened by no right."""
+    opened = git.run("log", "--first-parent", "-1", "--format=%H", tip, "--", OPENING).decode().strip()
+    if opened not in openings:
+        return None
+    heads = read_heads(EvidenceReader(git, commit=opened))
+    name = f"{opened}:{JOURNAL_HEAD}"
+    return Beginning(heads=heads, journal=git.objects([name]).get(name))
 
 
 def _kept(git: Git, sight: Sight, tip: str, found: Findings) -> Iterator[Flaw]:

@@ -39,6 +39,7 @@ What somebody with the evidence key wrote into ``observation.json`` is not seen 
 from __future__ import annotations
 
 from reconciler.evidence.audit.archive import Archive, Branch, HistoryCommit
+from reconciler.evidence.audit.beginning import Beginning
 from reconciler.evidence.audit.flaws import Figures, Findings, Flaw, Severity
 from reconciler.evidence.audit.journal import JournalAudit
 from reconciler.evidence.audit.run import Progress, audit, read_records
@@ -46,6 +47,7 @@ from reconciler.evidence.audit.verdicts import expectation_of, judged_under
 
 __all__ = [
     "Archive",
+    "Beginning",
     "Branch",
     "Figures",
     "Findings",

@@ -5,6 +5,7 @@ After a break the chain goes on from the record that was found, so that one reco
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,16 +24,16 @@ one was read back, while other nodes' records go ahead of it; a switch that hang
 @dataclass(slots=True, kw_only=True)
 class _Chain:
     head: Head
-    recorded_at: datetime
+    recorded_at: datetime | None
 
 
 class Chains:
     """What the records say of each node so far."""
 
-    def __init__(self, *, found: Findings) -> None:
-        """Nobody has a record yet."""
+    def __init__(self, *, found: Findings, begin: Mapping[str, Head]) -> None:
+        """Go on from the heads in ``begin``; nobody else has a record yet."""
         self._found = found
-        self._of: dict[str, _Chain] = {}
+        self._of = {node: _Chain(head=head, recorded_at=None) for node, head in begin.items()}
         self._latest: datetime | None = None
 
     def head(self, node: str) -> Head | None:
@@ -54,7 +55,7 @@ class Chains:
     def take(self, path: str, record: Record, *, digest: str) -> None:
         """Add ``record``, which stands at ``path``, to its node's chain."""
         chain = self._of.get(record.node)
-        if chain is not None and record.recorded_at < chain.recorded_at:
+        if chain is not None and chain.recorded_at is not None and record.recorded_at < chain.recorded_at:
             message = f"node {record.node}: record {record.sequence} is dated before the one ahead of it"
             self._found.add(path, "TimeReversed", message)
         head = self._next(path, chain.head if chain else None, record, digest=digest)

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from reconciler.errors.taxonomy import RingfenceError
 from reconciler.evidence.audit.archive import Archive
 from reconciler.evidence.audit.flaws import Flaw
+from reconciler.evidence.journal import parse_journal_head
 from reconciler.evidence.journal_check import History, JournalFlaw, JournalReview, open_entry
 
 
 class JournalAudit:
     """Looks at the journal's entries, in the order of the log, and at its head."""
 
-    def __init__(self, archive: Archive) -> None:
-        """Hold the journal against the desired states of ``archive``."""
+    def __init__(self, archive: Archive, *, head: bytes | None = None) -> None:
+        """Hold the journal against the desired states of ``archive``, from ``head`` on if a year began with one."""
 
         def leads_on(before: str, after: str) -> bool:
             first, second = archive.commits(before), archive.commits(after)
@@ -22,6 +23,8 @@ class JournalAudit:
 
         self._history = History(desired=archive.desired, keys=archive.keys, leads_on=leads_on)
         self._review = JournalReview(self._history)
+        if head is not None:
+            self._review.head = parse_journal_head(head)
 
     def take(self, path: str, envelope: bytes) -> Iterator[Flaw]:
         """Yield what is wrong with the next entry."""

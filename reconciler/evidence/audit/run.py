@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from reconciler.errors.taxonomy import InputError, RingfenceError, TrustError
 from reconciler.evidence.audit.archive import Archive, Branch
+from reconciler.evidence.audit.beginning import Beginning, read_carried
 from reconciler.evidence.audit.blobs import BlobKeeper
 from reconciler.evidence.audit.chains import Chains
 from reconciler.evidence.audit.commits import Commits, keys_of
@@ -39,13 +40,15 @@ def audit(  # noqa: PLR0913 - what an audit reads, and who is told
     heads: Iterable[Checkpoint] = (),
     take: Callable[[Record], None] | None = None,
     progress: Progress | None = None,
+    beginning: Beginning | None = None,
 ) -> Findings:
     """Return everything found on ``branch``; ``trusted`` is the desired state in force.
 
     ``heads`` are tree heads that somebody kept from before; ``take`` is given each record whose signature and place
-    hold, in the order of the log.
+    hold, in the order of the log. ``beginning`` is what the branch began with, if it goes on from a closed year.
     """
-    return _Audit(branch, archive=archive, heads=heads, take=take).run(trusted, progress)
+    begun = beginning or Beginning()
+    return _Audit(branch, archive=archive, heads=heads, take=take, beginning=begun).run(trusted, progress)
 
 
 def read_records(branch: Branch, *, archive: Archive) -> Iterator[Record]:
@@ -77,18 +80,20 @@ class _Audit:
         archive: Archive,
         heads: Iterable[Checkpoint],
         take: Callable[[Record], None] | None,
+        beginning: Beginning,
     ) -> None:
         self._found = found = Findings()
         self._branch = branch
         self._archive = archive
-        self._journal = JournalAudit(archive)
+        self._journal = JournalAudit(archive, head=beginning.journal)
         self._take_record = take
         self._listing: Listing = list_files(list(branch.files()), found=found)
         self._tree = Tree()
         self._heads = TreeHeads(branch, listing=self._listing, kept=heads, found=found)
         self._blobs = BlobKeeper(branch, listing=self._listing, found=found)
         self._commits = Commits(archive, found=found)
-        self._chains = Chains(found=found)
+        self._chains = Chains(found=found, begin=beginning.heads)
+        read_carried(beginning, blobs=self._blobs, found=found)
         self._verdicts = Verdicts(archive, blobs=self._blobs, found=found)
 
     def run(self, trusted: str, progress: Progress | None) -> Findings:

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from reconciler.errors.taxonomy import InputError
-from reconciler.evidence.audit import Archive, audit, read_records
+from reconciler.evidence.audit import Archive, Beginning, audit, read_records
 from reconciler.evidence.audit.flaws import MOST, Findings, Severity
 from reconciler.evidence.author import Author
 from reconciler.evidence.canonical import canonical, canonical_value
@@ -327,6 +327,11 @@ def test_journal_entries_hold_where_the_second_commit_leads_on_from_the_first(ma
     assert flaws(files, one | other) == []
     found = flaws(files, other | one)
     assert [code for path, code in found if path == entries[-1].path] == ["JournalStray"]
+    later = [*statements(files)[: -len(entries)], (entries[1].path, entries[1].envelope)]
+    del files[entries[0].path]
+    branch = MemoryBranch(contents=files | logged(later))
+    begun = Beginning(journal=entries[0].sums["journal/head.json"])
+    assert audit(branch, archive=archive_of(one | other, branch), trusted="", beginning=begun).flaws == []
 
 
 def test_a_state_that_cannot_be_read_any_more_is_told(made: tuple[Files, Trusted]) -> None:
