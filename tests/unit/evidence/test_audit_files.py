@@ -17,6 +17,7 @@ from reconciler.evidence.canonical import canonical, canonical_value
 from reconciler.evidence.envelope import seal
 from reconciler.evidence.journal import Followed
 from reconciler.evidence.journal_entries import journal_entries
+from reconciler.evidence.lease import Lease, lease_bytes
 from reconciler.evidence.note import Checkpoint, checkpoint_body, parse_checkpoint, parse_note, sign_note
 from reconciler.evidence.overrides import overrides
 from reconciler.model.desired import DesiredState
@@ -328,7 +329,8 @@ def test_journal_entries_hold_where_the_second_commit_leads_on_from_the_first(ma
     found = flaws(files, other | one)
     assert [code for path, code in found if path == entries[-1].path] == ["JournalStray"]
     later = [*statements(files)[: -len(entries)], (entries[1].path, entries[1].envelope)]
-    del files[entries[0].path]
+    for path in (entries[0].path, "checkpoints/9"):
+        del files[path]
     branch = MemoryBranch(contents=files | logged(later))
     begun = Beginning(journal=entries[0].sums["journal/head.json"])
     assert audit(branch, archive=archive_of(one | other, branch), trusted="", beginning=begun).flaws == []
@@ -359,3 +361,11 @@ def test_flaws_beyond_many_are_counted() -> None:
     assert [flaw.severity for flaw in found.flaws] == [Severity.BROKEN] * (MOST // 2) + [Severity.FORBIDDEN] * (
         MOST // 2
     )
+
+
+def test_a_lease_on_the_branch_is_one(made: tuple[Files, Trusted]) -> None:
+    files, trusted = made
+    now = datetime(2026, 3, 3, 13, tzinfo=UTC)
+    lease = lease_bytes(Lease(writer="a", epoch=1, since=now, until=now))
+    assert flaws({**files, "writer.json": lease}, trusted) == []
+    assert [path for path, _ in flaws({**files, "writer.json": lease + b" "}, trusted)] == ["writer.json"]
