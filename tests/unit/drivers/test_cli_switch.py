@@ -8,6 +8,7 @@ import socket
 import textwrap
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import paramiko
 import pytest
@@ -20,7 +21,18 @@ from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState
 from reconciler.ports.isolation import AccessPort
 from tests.support.cli_benches import adapter
 from tests.support.scripted import scripted_server
-from tests.support.ssh_switch import DIALECTS, PASSWORD, USER, Faults, Nxos, Port, SshSwitch, host_key, ssh_switch
+from tests.support.ssh_switch import (
+    DIALECTS,
+    PASSWORD,
+    USER,
+    Faults,
+    Nxos,
+    Port,
+    SshSwitch,
+    host_key,
+    private_key,
+    ssh_switch,
+)
 from tests.support.world_switch import access
 
 OTHER = PortState(mode=PortMode.OTHER)
@@ -240,6 +252,28 @@ def test_wrong_password_is_the_operators_to_mend() -> None:
         wrong = adapter(switch, "nxos", credentials=Credentials(user=USER, password=Secret(b"guess")))
         with pytest.raises(DeviceError, match="login"):
             wrong.read_ports([switch.names[0]])
+
+
+def test_login_may_be_a_key_and_no_password_is_sent_then(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(private_key())
+    with ssh_switch("os10") as switch:
+        tor = adapter(switch, "os10", credentials=Credentials(user=USER, password=Secret(b""), key=file))
+        with pytest.raises(DeviceError, match="login"):
+            tor.read_ports([switch.names[0]])
+        switch.passwords, switch.client_key = 0, paramiko.PKey.from_path(file).get_base64()
+        assert tor.read_ports([switch.names[0]]) == {switch.names[0]: access(999)}
+        assert switch.passwords == 0
+
+
+@pytest.mark.parametrize("content", ["", "no key"])
+def test_key_that_cannot_be_read_is_told_without_a_login(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "key"
+    file.write_text(content)
+    with ssh_switch("os10") as switch:
+        tor = adapter(switch, "os10", credentials=Credentials(user=USER, password=Secret(b""), key=file))
+        with pytest.raises(DeviceError, match="key"):
+            tor.read_ports([switch.names[0]])
 
 
 @pytest.mark.parametrize("kind", ["same type", "other type"])
