@@ -134,6 +134,19 @@ def _post(state: HilState, parts: list[str], document: Any) -> Reply:  # noqa: A
     return 202, {"status_id": identity}
 
 
+def _administer(state: HilState, method: str, network: str, document: Any) -> Reply:  # noqa: ANN401 - JSON
+    """Make or remove a network; who may is not modelled."""
+    if method == "PUT" and network in state.networks:
+        return _error(409, "DuplicateError", "there is one already")
+    if method == "PUT":
+        state.networks[network] = int(document["net_id"])
+    elif any(network in attached.values() for attached in state.attached.values()):
+        return _error(409, "BlockedError", "Network still connected to nodes")
+    else:
+        del state.networks[network]
+    return 200, None
+
+
 def _handler(state: HilState) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -160,11 +173,13 @@ def _handler(state: HilState) -> type[BaseHTTPRequestHandler]:
             if b64decode(login).decode() != f"{USER}:{PASSWORD}":
                 return 401, None
             parts = self.path.removeprefix("/v0/").split("/")
+            if self.command in {"PUT", "DELETE"}:
+                return _administer(state, self.command, parts[1], json.loads(body) if body else {})
             if self.command == "GET":
                 return _error(400, "BadArgumentError", "a GET has no body") if body else _get(state, parts)
             return _post(state, parts, json.loads(body))
 
-        do_GET = do_POST = _serve  # noqa: N815 - as http.server names them
+        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - as http.server names them
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -2,7 +2,7 @@
 
 The suite's ports swp1 and swp2 are NICs there; ``make peers-hil`` says which by HIL_PORTS=node/nic,node/nic. The real
 one is asked as HIL_USER with HIL_PASSWORD, an administrator's, because networks with the suite's VLANs are made for
-HIL_PROJECT and removed at the end. Faults are not tried on it.
+HIL_PROJECT and removed at the end. HIL_CERTIFICATE pins its certificate (``sha256:…``). Faults are not tried on it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from contextlib import contextmanager
 import pytest
 import requests
 
+from reconciler.drivers.cutoff import Cutoff
 from reconciler.drivers.hil import Hil
-from reconciler.drivers.https import Vouching
+from reconciler.drivers.https import Party, Vouching, prepare
 from reconciler.drivers.secret import Credentials, Secret
 from reconciler.model.observed import PortMode, PortState
 from reconciler.ports.isolation import AccessPort
@@ -110,26 +111,22 @@ def hil() -> Iterator[SwitchBench]:
 def hil_server() -> Iterator[SwitchBench]:
     """Give two NICs of the real server that ``HIL_URL`` names, parked."""
     url, project = os.environ["HIL_URL"].rstrip("/"), os.environ["HIL_PROJECT"]
-    user, password = os.environ["HIL_USER"], os.environ["HIL_PASSWORD"]
+    login = Credentials(user=os.environ["HIL_USER"], password=Secret(os.environ["HIL_PASSWORD"].encode()))
+    vouching = Vouching(certificate=os.environ.get("HIL_CERTIFICATE"))
     names = dict(zip(("swp1", "swp2"), os.environ["HIL_PORTS"].split(","), strict=True))
     switch = Hil(
         "provider",
         url=url,
-        credentials=Credentials(user=user, password=Secret(password.encode())),
-        vouching=Vouching(certificate=os.environ.get("HIL_CERTIFICATE")),
+        credentials=login,
+        vouching=vouching,
         parking=PARKING,
     )
 
     def ask(method: str, path: str, document: Mapping[str, str] | None = None) -> None:
-        answer = requests.request(
-            method,
-            f"{url}/v0{path}",
-            json=document,
-            auth=(user, password),
-            timeout=20,
-            verify=not os.environ.get("HIL_CERTIFICATE"),
-        )
-        answer.raise_for_status()
+        party = Party(subject="HIL", called="HIL", reasons="Switch", hint="")
+        with Cutoff(20.0) as cutoff, requests.Session() as session:
+            prepare(session, party=party, credentials=login, vouching=vouching, cutoff=cutoff)
+            session.request(method, f"{url}/v0{path}", json=document).raise_for_status()
 
     @contextmanager
     def not_here() -> Iterator[None]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 import re
 import socket
 import threading
@@ -431,11 +432,15 @@ class _Server(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED if kind == "session" else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002 - its base class's signature
-        return "password"
+        return "password,publickey"
 
     def check_auth_password(self, username: str, password: str) -> int:
         self._peer.passwords += 1
         return paramiko.AUTH_SUCCESSFUL if (username, password) == (USER, PASSWORD) else paramiko.AUTH_FAILED
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        is_known = (username, key.get_base64()) == (USER, self._peer.client_key)
+        return paramiko.AUTH_SUCCESSFUL if is_known else paramiko.AUTH_FAILED
 
     def check_channel_pty_request(self, *_: object) -> bool:
         return True
@@ -444,22 +449,17 @@ class _Server(paramiko.ServerInterface):
         return True
 
 
-def host_key() -> paramiko.PKey:
-    """Return a new key."""
+def private_key() -> str:
+    """Return a new private key, as OpenSSH writes it."""
     private = ed25519.Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    return paramiko.Ed25519Key.from_private_key(_Text(private.decode()))
+    return private.decode()
 
 
-class _Text:
-    """A file of one text."""
-
-    def __init__(self, text: str) -> None:
-        self._lines = text.splitlines(keepends=True)
-
-    def readlines(self) -> list[str]:
-        return self._lines
+def host_key() -> paramiko.PKey:
+    """Return a new key."""
+    return paramiko.Ed25519Key.from_private_key(io.StringIO(private_key()))
 
 
 @dataclass(kw_only=True)
@@ -472,6 +472,7 @@ class SshSwitch:
     log: list[str] = field(default_factory=list)
     logins: int = 0
     passwords: int = 0
+    client_key: str = ""
 
     @property
     def names(self) -> tuple[str, str]:

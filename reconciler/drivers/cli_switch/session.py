@@ -80,7 +80,7 @@ def log_in(place: Place, *, login: Credentials, profile: Profile, cutoff: Cutoff
 
     try:
         with closing(_reach(place, cutoff=cutoff, subject=subject)) as wire:
-            connection = _connect(place, wire, login=login, profile=profile, cutoff=cutoff)
+            connection = _connect(place, wire, login=login, profile=profile, cutoff=cutoff, subject=subject)
             try:
                 yield Session(connection, profile=profile, cutoff=cutoff, subject=subject)
             finally:
@@ -104,7 +104,9 @@ def _reach(place: Place, *, cutoff: Cutoff, subject: str) -> socket.socket:
     return wire
 
 
-def _connect(place: Place, wire: socket.socket, *, login: Credentials, profile: Profile, cutoff: Cutoff) -> Any:  # noqa: ANN401 - one of netmiko's classes
+def _connect(  # noqa: PLR0913 - where, as whom, to what, until when
+    place: Place, wire: socket.socket, *, login: Credentials, profile: Profile, cutoff: Cutoff, subject: str
+) -> Any:  # noqa: ANN401 - one of netmiko's classes
     """Return netmiko's connection over ``wire``, logged in, past its first prompt."""
     known = place.host if place.port == _USUAL_PORT else f"[{place.host}]:{place.port}"
     left_s = max(cutoff.left_s, 0.001)
@@ -117,8 +119,7 @@ def _connect(place: Place, wire: socket.socket, *, login: Credentials, profile: 
             port=place.port,
             username=login.user,
             password=login.password.reveal().decode(),
-            use_keys=login.key is not None,
-            key_file=str(login.key) if login.key else None,
+            pkey=_key(login, subject=subject),
             sock=wire,
             ssh_strict=True,
             alt_host_keys=True,
@@ -127,6 +128,20 @@ def _connect(place: Place, wire: socket.socket, *, login: Credentials, profile: 
             auth_timeout=left_s,
             banner_timeout=left_s,
         )
+
+
+def _key(login: Credentials, *, subject: str) -> Any:  # noqa: ANN401 - a paramiko.PKey, or None
+    """Return the login's private key, and never one that lies about in a home folder."""
+    from paramiko import PKey
+    from paramiko.ssh_exception import SSHException
+
+    if login.key is None:
+        return None
+    try:
+        return PKey.from_path(login.key)
+    except (SSHException, OSError, ValueError, TypeError, LookupError) as error:
+        hint = "it is an OpenSSH key without a passphrase that its file in the credentials names"
+        raise DeviceError(subject, "its login's key cannot be read", reason="SwitchRefused", hint=hint) from error
 
 
 def _guarded(driver: str, *, cutoff: Cutoff) -> Any:  # noqa: ANN401 - one of netmiko's classes

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import socket
 import textwrap
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import paramiko
 import pytest
@@ -19,7 +21,18 @@ from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState
 from reconciler.ports.isolation import AccessPort
 from tests.support.cli_benches import adapter
 from tests.support.scripted import scripted_server
-from tests.support.ssh_switch import DIALECTS, PASSWORD, USER, SshSwitch, host_key, ssh_switch
+from tests.support.ssh_switch import (
+    DIALECTS,
+    PASSWORD,
+    USER,
+    Faults,
+    Nxos,
+    Port,
+    SshSwitch,
+    host_key,
+    private_key,
+    ssh_switch,
+)
 from tests.support.world_switch import access
 
 OTHER = PortState(mode=PortMode.OTHER)
@@ -155,6 +168,38 @@ def test_port_is_shut_before_it_is_parked_and_stays_shut(platform: str) -> None:
     assert "no shutdown" not in lines
 
 
+def reached(port: Port) -> set[str]:
+    """Return the VLANs that a port leads to."""
+    if port.is_shut:
+        return set()
+    return set((port.trunk or "1-4094").split(",")) if port.is_trunk else {str(port.access)}
+
+
+STATES = [
+    Port(),
+    Port(access=101, is_shut=False, description="r3u07"),
+    Port(access=200, is_shut=False, trunk="5,6"),
+    Port(access=7, is_trunk=True, trunk="10,20", is_shut=False),
+    Port(access=7, is_trunk=True, is_shut=False),
+]
+
+
+@pytest.mark.parametrize("before", STATES)
+@pytest.mark.parametrize("place", [AccessPort(vlan=102, node="r3u08"), AccessPort(vlan=999)])
+def test_no_line_leaves_a_port_wider_than_it_was_or_is_to_be(before: Port, place: AccessPort) -> None:
+    """On a platform without transactions, every line is a state of its own, and the session may break after any."""
+    switch = Nxos({"Ethernet1/7": copy.deepcopy(before)}, Faults())
+    shell, port = switch.greet(), switch.running["Ethernet1/7"]
+    seen = parse(PLATFORMS["nxos"], [switch.obey(shell, "show running-config interface")])["Ethernet1/7"]
+    lines = said("nxos", seen=seen, place=place, is_parked=place.vlan == 999)
+    for line in ["configure terminal", *lines]:
+        switch.obey(shell, line)
+        assert reached(port) <= reached(before) | {str(place.vlan)}, line
+        assert len(reached(port)) <= 1 or reached(port) == reached(before), line
+    assert reached(port) == (set() if place.vlan == 999 else {str(place.vlan)})
+    assert (port.trunk, port.description) == ("", place.node)
+
+
 def test_what_is_so_already_is_not_written_again(peer: tuple[str, SshSwitch]) -> None:
     platform, switch = peer
     tor, port = adapter(switch, platform, deadline_s=20.0), switch.names[0]
@@ -207,6 +252,28 @@ def test_wrong_password_is_the_operators_to_mend() -> None:
         wrong = adapter(switch, "nxos", credentials=Credentials(user=USER, password=Secret(b"guess")))
         with pytest.raises(DeviceError, match="login"):
             wrong.read_ports([switch.names[0]])
+
+
+def test_login_may_be_a_key_and_no_password_is_sent_then(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(private_key())
+    with ssh_switch("os10") as switch:
+        tor = adapter(switch, "os10", credentials=Credentials(user=USER, password=Secret(b""), key=file))
+        with pytest.raises(DeviceError, match="login"):
+            tor.read_ports([switch.names[0]])
+        switch.passwords, switch.client_key = 0, paramiko.PKey.from_path(file).get_base64()
+        assert tor.read_ports([switch.names[0]]) == {switch.names[0]: access(999)}
+        assert switch.passwords == 0
+
+
+@pytest.mark.parametrize("content", ["", "no key"])
+def test_key_that_cannot_be_read_is_told_without_a_login(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "key"
+    file.write_text(content)
+    with ssh_switch("os10") as switch:
+        tor = adapter(switch, "os10", credentials=Credentials(user=USER, password=Secret(b""), key=file))
+        with pytest.raises(DeviceError, match="key"):
+            tor.read_ports([switch.names[0]])
 
 
 @pytest.mark.parametrize("kind", ["same type", "other type"])
