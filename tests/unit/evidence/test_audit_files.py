@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,7 +13,9 @@ from reconciler.evidence.audit import Archive, audit, read_records
 from reconciler.evidence.audit.flaws import MOST, Findings, Severity
 from reconciler.evidence.canonical import canonical, canonical_value
 from reconciler.evidence.envelope import seal
+from reconciler.evidence.lease import Lease, lease_bytes
 from reconciler.evidence.note import Checkpoint, checkpoint_body, parse_checkpoint, parse_note, sign_note
+from reconciler.evidence.yearly import Opening, opening_bytes
 from reconciler.model.desired import DesiredState
 from reconciler.model.recorded import RecordedObservation
 from tests.support.branches import ORIGIN, MemoryBranch, SigningKey, archive_of, audited, branch_with, logged
@@ -324,3 +327,16 @@ def test_flaws_beyond_many_are_counted() -> None:
     assert [flaw.severity for flaw in found.flaws] == [Severity.BROKEN] * (MOST // 2) + [Severity.FORBIDDEN] * (
         MOST // 2
     )
+
+
+def test_a_lease_and_the_ends_of_a_year_are_looked_at(made: tuple[Files, Trusted]) -> None:
+    files, trusted = made
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    lease = lease_bytes(Lease(writer="a-1", epoch=1, since=now, until=now))
+    head = files["checkpoints/latest"]
+    opening = opening_bytes(Opening(year=2026, closes=2025, closing="a" * 40, checkpoint=head.decode()))
+    rightful = {"writer.json": lease, "opening.json": opening, "checkpoints/closing": head}
+    assert flaws(files | rightful, trusted) == flaws(files, trusted)
+    wrong = {"writer.json": lease + b" ", "opening.json": opening + b" ", "checkpoints/closing": head + b" "}
+    codes = {("writer.json", "LeaseMalformed"), ("opening.json", "OpeningMalformed")}
+    assert {*codes, ("checkpoints/closing", "ClosingDiffers")} <= set(flaws(files | wrong, trusted))
