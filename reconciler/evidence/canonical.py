@@ -40,7 +40,10 @@ def _is_plain(value: Any) -> bool:  # noqa: ANN401  # any JSON value
         items = value
     else:
         return kind is str or kind is bool or value is None or (kind is int and -_LARGEST <= value <= _LARGEST)
-    return all(type(item) is str or _is_plain(item) for item in items)
+    for item in items:  # noqa: SIM110 - all() with a generator takes twice the time, for every record
+        if type(item) is not str and not _is_plain(item):
+            return False
+    return True
 
 
 def canonical_value(value: Value) -> bytes:

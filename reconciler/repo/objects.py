@@ -15,6 +15,9 @@ from types import MappingProxyType
 from reconciler.errors.taxonomy import InvariantError
 
 _PACK_TYPES = {"commit": 1, "tree": 2, "blob": 3}
+_TINY = 64
+_STORED = b"\x78\x01\x01"
+"""A zlib header and the mark of a last block that is not compressed: a folder with one file is no smaller otherwise."""
 _SMALL = 4096
 _SMALL_BITS, _SMALL_MEMORY = 12, 5
 """A window of as many bytes as a small object has at most."""
@@ -48,10 +51,17 @@ class NewObjects:
 
 
 def _deflate(content: bytes) -> bytes:
+    if len(content) <= _TINY:
+        return _STORED + _stored_block(content) + zlib.adler32(content).to_bytes(4, "big")
     if len(content) > _SMALL:
         return zlib.compress(content, 1)
     packer = zlib.compressobj(1, zlib.DEFLATED, _SMALL_BITS, _SMALL_MEMORY)  # Begins five times as fast.
     return packer.compress(content) + packer.flush()
+
+
+def _stored_block(content: bytes) -> bytes:
+    size = len(content)
+    return size.to_bytes(2, "little") + (size ^ 0xFFFF).to_bytes(2, "little") + content
 
 
 def _entry_header(kind: str, *, size: int) -> bytes:

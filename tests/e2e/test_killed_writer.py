@@ -26,6 +26,7 @@ from reconciler.ports.ledger import Entry
 from reconciler.repo.git import Git
 from reconciler.repo.remote import Access, Remote
 from reconciler.repo.upkeep import Upkeep
+from reconciler.repo.writer import WriterLock
 from tests.support.estate import Estate, estate
 from tests.support.sites import EnclaveShape, site
 
@@ -124,6 +125,8 @@ def _write_on(scene: Scene, *, pause_s: float, told: int) -> None:
     try:
         with suppress(OSError):
             os.setpgid(0, 0)
+        lock = WriterLock(scene.place.git)
+        lock.take()
         courier = scene.courier()
         courier.start()
         Housekeeper(Upkeep(scene.place.git, packs=12), report=lambda _: None, interval_s=0.1).start()
@@ -145,7 +148,7 @@ def _write_on(scene: Scene, *, pause_s: float, told: int) -> None:
         scene.acknowledged.with_name("last-words").write_text(repr(error))
         raise
     finally:
-        os._exit(1)
+        os._exit(1)  # Nothing unlocks: that is the kernel's work.
 
 
 def _is_recorded(batch: Sequence[Entry], heads: object) -> bool:

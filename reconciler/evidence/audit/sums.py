@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.audit.archive import Archive, Branch
 from reconciler.evidence.audit.flaws import Findings
-from reconciler.evidence.audit.layout import OBSERVATION, TRUSTED, WRITER, Kind, Listing, head_path
+from reconciler.evidence.audit.layout import LATEST, OBSERVATION, TRUSTED, WRITER, Kind, Listing, head_path
 from reconciler.evidence.canonical import canonical_value, is_canonical
 from reconciler.evidence.lease import parse_lease
+from reconciler.evidence.yearly import CLOSING, OPENING, parse_opening
 from reconciler.model.record import Head
 from reconciler.model.recorded import RecordedObservation
 
@@ -42,7 +43,7 @@ def _why(content: bytes, *, head: Head | None) -> tuple[str, str]:
 
 
 def check_sums(branch: Branch, *, archive: Archive, listing: Listing, found: Findings) -> None:
-    """Look at ``trusted.json`` and ``observation.json``, each if it is there."""
+    """Look at ``trusted.json``, ``observation.json`` and what says who writes which year, each if it is there."""
     checks: tuple[tuple[str, str, Callable[[bytes], str | None]], ...] = (
         (TRUSTED, "TrustedMalformed", _trusted_commit),
         (OBSERVATION, "ObservationMalformed", _observed_commit),
@@ -54,11 +55,20 @@ def check_sums(branch: Branch, *, archive: Archive, listing: Listing, found: Fin
                 found.add(path, code, "it is not what ringfence writes")
             elif archive.commits(commit) is None:
                 found.add(path, "CommitStray", f"commit {commit[:12]} is not in the trusted history")
-    if listing.take(Kind.SUM, WRITER):
-        try:
-            parse_lease(branch.read(WRITER) or b"")
-        except TrustError as error:
-            found.refuse(WRITER, error)
+    _check_writing(branch, listing=listing, found=found)
+
+
+def _check_writing(branch: Branch, *, listing: Listing, found: Findings) -> None:
+    """Look at the lease, at what the year began with, and at the tree head that it was closed with."""
+    parsed: tuple[tuple[str, Callable[[bytes], object]], ...] = ((WRITER, parse_lease), (OPENING, parse_opening))
+    for path, parse in parsed:
+        if listing.take(Kind.SUM, path):
+            try:
+                parse(branch.read(path) or b"")
+            except TrustError as error:
+                found.refuse(path, error)
+    if listing.take(Kind.SUM, CLOSING) and branch.read(CLOSING) != branch.read(LATEST):
+        found.add(CLOSING, "ClosingDiffers", "it is not the newest tree head of the year that it closes")
 
 
 def _trusted_commit(content: bytes) -> str | None:

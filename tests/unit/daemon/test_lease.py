@@ -191,3 +191,12 @@ def test_a_branch_of_ours_that_was_put_back_still_ends_the_passes(site: Site) ->
         fresh.refresh()
     assert caught.value.reason == "EvidenceAhead"
     assert EvidenceKey(one.key).key_id
+
+
+def test_the_branches_of_closed_years_reach_the_remote(site: Site) -> None:
+    one, source = holder(site)
+    tip = one.git.head("evidence") or ""
+    one.git.keep("refs/heads/evidence-2025", tip)
+    source.ledger.set_observation(b"1")
+    one.courier.start()
+    eventually(lambda: Git(site.repo.path).head("evidence-2025") == tip)

@@ -20,6 +20,7 @@ from reconciler.evidence.journal_entries import journal_entries
 from reconciler.evidence.lease import Lease, lease_bytes
 from reconciler.evidence.note import Checkpoint, checkpoint_body, parse_checkpoint, parse_note, sign_note
 from reconciler.evidence.overrides import overrides
+from reconciler.evidence.yearly import Opening, opening_bytes
 from reconciler.model.desired import DesiredState
 from reconciler.model.recorded import RecordedObservation
 from tests.support.branches import ORIGIN, MemoryBranch, SigningKey, archive_of, audited, branch_with, logged
@@ -369,3 +370,16 @@ def test_a_lease_on_the_branch_is_one(made: tuple[Files, Trusted]) -> None:
     lease = lease_bytes(Lease(writer="a", epoch=1, since=now, until=now))
     assert flaws({**files, "writer.json": lease}, trusted) == []
     assert [path for path, _ in flaws({**files, "writer.json": lease + b" "}, trusted)] == ["writer.json"]
+
+
+def test_a_lease_and_the_ends_of_a_year_are_looked_at(made: tuple[Files, Trusted]) -> None:
+    files, trusted = made
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    lease = lease_bytes(Lease(writer="a-1", epoch=1, since=now, until=now))
+    head = files["checkpoints/latest"]
+    opening = opening_bytes(Opening(year=2026, closes=2025, closing="a" * 40, checkpoint=head.decode()))
+    rightful = {"writer.json": lease, "opening.json": opening, "checkpoints/closing": head}
+    assert flaws(files | rightful, trusted) == flaws(files, trusted)
+    wrong = {"writer.json": lease + b" ", "opening.json": opening + b" ", "checkpoints/closing": head + b" "}
+    codes = {("writer.json", "LeaseMalformed"), ("opening.json", "OpeningMalformed")}
+    assert {*codes, ("checkpoints/closing", "ClosingDiffers")} <= set(flaws(files | wrong, trusted))
