@@ -142,7 +142,7 @@ class DocumentCache:
         """Return what ``work`` returns, None if the file cannot be used: if it is damaged, it is deleted."""
         try:
             return work()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             busy = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
             self.close()
             if not busy:
