@@ -214,7 +214,7 @@ def test_06_the_nodes_themselves_reach_the_enclaves_service(story: Story) -> Non
 
 def test_07_evidence_is_recorded_before_keys_and_admission(story: Story) -> None:
     for node in ("n1", "n2"):
-        assert story.records(node)[:5] == ["assigned", "appraised", "released", "admitted", "confirmed"]
+        assert story.records(node)[:6] == ["assigned", "enrolled", "appraised", "released", "admitted", "confirmed"]
 
 
 def test_07b_what_was_predicted_of_the_image_is_what_the_machines_tpms_hold(story: Story) -> None:
@@ -223,9 +223,11 @@ def test_07b_what_was_predicted_of_the_image_is_what_the_machines_tpms_hold(stor
     assert set(predicted) == {"9", "11", "12"}
     names = story.git("ls-tree", "-r", "--name-only", "evidence", "blobs").splitlines()
     documents = [json.loads(blob) for blob in map(story.blob, names) if blob.startswith(b"{")]
-    assert {document["node"] for document in documents} == {"n1", "n2"}
-    for document in documents:
-        assert {pcr: document["pcrs"][pcr] for pcr in predicted} == predicted
+    assert {document["node"] for document in documents if "session" in document} == {"n1", "n2"}
+    quoted = [document for document in documents if all(name.isdigit() for name in document)]
+    assert quoted
+    for values in quoted:
+        assert {pcr: values[pcr] for pcr in predicted} == predicted
 
 
 def test_08_a_second_reconcile_plans_nothing_and_touches_nothing(story: Story) -> None:
@@ -297,13 +299,16 @@ def test_11_a_commit_that_removes_the_enclave_frees_its_nodes_and_rotates_its_ke
 
 
 def test_12_an_unsigned_commit_changes_nothing_but_an_error_that_names_it(story: Story) -> None:
-    before = (story.tip(), lifecycle.port_vlans(story.state))
+    before, vlans = story.tip(), lifecycle.port_vlans(story.state)
     story.git("revert", "--no-edit", "--no-gpg-sign", "HEAD")
     unsigned = story.git("rev-parse", "HEAD")
     done = story.inside("reconcile")
     assert done.returncode == 3
     assert unsigned[:12] in done.stdout + done.stderr
-    assert (story.tip(), lifecycle.port_vlans(story.state)) == before
+    assert lifecycle.port_vlans(story.state) == vlans
+    written = story.git("diff", "--name-only", before, "evidence").splitlines()
+    assert any(path.startswith("journal/") for path in written), "that it was refused is on record"
+    assert not [path for path in written if path.startswith(("nodes/", "statements/", "rounds/", "trusted.json"))]
     story.git("reset", "-q", "--hard", story.notes["gone"])
 
 

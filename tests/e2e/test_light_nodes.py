@@ -142,7 +142,7 @@ def test_02_an_enclave_of_two_light_nodes_comes_up_on_real_quotes(story: Story) 
     assert done.returncode == 0, done.stdout + done.stderr
     assert story.vlans() == [ENCLAVE] * 2 + [PARKED] * 5
     assert [story.power(node) for node in ("l1", "l2", "l3")] == ["on", "on", "off"]
-    assert story.events("l1")[:5] == ["assigned", "appraised", "released", "admitted", "confirmed"]
+    assert story.events("l1")[:6] == ["assigned", "enrolled", "appraised", "released", "admitted", "confirmed"]
     assert probe.probe(story.state, "l1", SERVICE, 80)
     assert not probe.probe(story.state, "l3", SERVICE, 80)
 
