@@ -120,7 +120,10 @@ class _Adapter(HTTPAdapter):
             raise TransientError(self._party.subject, "no answer in time", reason=f"{self._party.reasons}Silent")
         options |= {"stream": True, "timeout": self._cutoff.left_s}
         answer = super().send(request, **options)
-        body = answer.raw.read(_LARGEST_ANSWER + 1, decode_content=True)
+        try:
+            body = answer.raw.read(_LARGEST_ANSWER + 1, decode_content=True)
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(error, request=request) from error
         if len(body) > _LARGEST_ANSWER:
             answer.close()
             message = f"{self._party.called} gives an answer that is too long"

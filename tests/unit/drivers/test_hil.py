@@ -77,9 +77,9 @@ def test_action_that_does_not_end_leaves_its_port_unknown_until_it_has(hil: HilS
 
 def test_nic_that_somebody_else_works_on_is_waited_for(hil: HilState) -> None:
     hil.stuck = "n1"
-    other = adapter(hil, deadline_s=0.5)
+    other = adapter(hil, deadline_s=3.0)
     assert other.apply({PORT: AccessPort(vlan=102)}) == {PORT: UNKNOWN_PORT}
-    mine = adapter(hil, deadline_s=1.0)
+    mine = adapter(hil, deadline_s=3.0)
     assert mine.apply({PORT: AccessPort(vlan=101)}) == {PORT: UNKNOWN_PORT}
     hil.stuck = ""
     assert adapter(hil).apply({PORT: AccessPort(vlan=101)}) == {PORT: access(101)}
