@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
 from reconciler.cli.error_text import error_lines
 from reconciler.daemon.courier import Courier
 from reconciler.daemon.settings import RemoteSettings, Settings, read_private
@@ -19,10 +22,34 @@ def courier_for(repository: Path, *, settings: Settings, database: Database) -> 
     """Return what carries between ``repository`` and its remote; None if the settings name no remote."""
     if settings.remote is None:
         return None
+    check_keys_apart(settings)
     bell = ForgeBell(database)
     remote = remote_for(repository, settings=settings.remote)
     interval_s = settings.remote.interval.total_seconds()
     return Courier(remote, interval_s=interval_s, report=print_trouble, ring=bell.wake, rings=bell.rings)
+
+
+def check_keys_apart(settings: Settings) -> None:
+    """Raise InputError if the key that evidence is signed with is the one that opens the remote.
+
+    Whoever runs the remote's side may see that key used, and a thief of the one should not have the other.
+    """
+    push = settings.remote.ssh_key if settings.remote else None
+    if push is None:
+        return
+    read_private(push, what="ssh key")
+    if _is_same(settings.evidence_key, push):
+        hint = "make one for the remote alone: ssh-keygen -t ed25519 -N '' -f FILE"
+        message = "is the key that evidence is signed with"
+        raise InputError(f"ssh key {push.name}", message, reason="KeyNotApart", hint=hint)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        keys = [load_ssh_private_key(path.read_bytes(), password=None).public_key() for path in (one, other)]
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        return False  # Whoever uses the key says what is wrong with it.
+    return keys[0] == keys[1]
 
 
 def remote_for(repository: Path, *, settings: RemoteSettings) -> Remote:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.remotes import courier_for, read_token, remote_for
+from reconciler.cli.remotes import check_keys_apart, courier_for, remote_for
 from reconciler.daemon.settings import RemoteSettings, load_settings
 from reconciler.drivers.spool.bell import ForgeBell
 from reconciler.drivers.spool.database import Database
@@ -106,3 +106,19 @@ def test_the_courier_of_the_settings_fetches_from_a_remote_of_the_clone(
         with pytest.raises(InputError):
             away.look_first()
     assert capsys.readouterr().err.startswith("error: remote ")
+
+
+def test_the_key_that_signs_evidence_does_not_open_the_remote(tmp_path: Path) -> None:
+    repo = GitRepo(tmp_path)
+    copied = private(tmp_path / "push", repo.keys["carol"].read_text())
+    own = private(tmp_path / "own", repo.keys["mallory"].read_text())
+    base = load_settings(settings_file(tmp_path)).model_copy(update={"evidence_key": repo.keys["carol"]})
+    for key, is_refused in ((copied, True), (own, False), (private(tmp_path / "none", "no key"), False)):
+        settings = base.model_copy(update={"remote": RemoteSettings(name="origin", ssh_key=key)})
+        if not is_refused:
+            check_keys_apart(settings)
+            continue
+        with pytest.raises(InputError) as caught:
+            check_keys_apart(settings)
+        assert caught.value.reason == "KeyNotApart"
+    check_keys_apart(base)
