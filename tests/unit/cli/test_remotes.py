@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.remotes import check_keys_apart, courier_for, remote_for
+from reconciler.cli.remotes import check_keys_apart, courier_for, read_token, remote_for
 from reconciler.daemon.settings import RemoteSettings, load_settings
 from reconciler.drivers.spool.bell import ForgeBell
 from reconciler.drivers.spool.database import Database
