@@ -9,7 +9,6 @@ from reconciler.cli.wiring import Workshop
 from reconciler.daemon.source import Sight
 from reconciler.evidence.statement import Record
 from reconciler.evidence.timings import timings
-from reconciler.execute.hands import describe_port
 from reconciler.model.record import Event
 
 _COLUMNS = ("node", "phase", "enclave", "power", "port", "verdict", "boot", "total", "evidence")
@@ -30,7 +29,7 @@ def rows(workshop: Workshop, sight: Sight) -> list[dict[str, Any]]:
                 "phase": head.phase.value if head else "FREE",
                 "enclave": head.enclave if head else None,
                 "power": seen.power.value.lower(),
-                "port": ", ".join(describe_port(state) for state in seen.ports.values()),
+                "port": ", ".join(state.words for state in seen.ports.values()),
                 "verdict": _verdict(records, name),
                 "boot": round(timing.boot_s, 2) if timing else None,
                 "admission": round(timing.admission_s, 3) if timing else None,

@@ -26,7 +26,8 @@ from reconciler.evidence.overrides import overrides
 from reconciler.execute.outcome import Blocked, Done, Outcome
 from reconciler.execute.passes import Draft
 from reconciler.model.desired import DesiredState
-from reconciler.plan.actions import RotateKey
+from reconciler.model.observed import PortMode
+from reconciler.plan.actions import EnterAirlock, Park, PowerOff, RotateKey
 from reconciler.plan.pin import Pin
 from reconciler.ports.ledger import Entry
 from reconciler.repo.desired import load_recorded
@@ -156,7 +157,8 @@ class Journal:
             signer=self._key.key_id,
             refusals=refusals_of(self._sight) if self._sight else None,
             drift=drift,
-            unknown=frozenset(subject for subject, found in drift.items() if _UNKNOWN in found.found),
+            unknown=_unknown(draft) | {subject for subject, found in drift.items() if _UNKNOWN in found.found},
+            healed=_healed(draft, outcomes),
             keys=keys,
             whys=self._whys,
         )
@@ -203,6 +205,22 @@ class Journal:
             is_compared=was is not None,
             overrides=overrides(was, desired),
         )
+
+
+def _unknown(draft: Draft) -> frozenset[str]:
+    """Return the ports that no node uses and of which nothing is known, as subjects of drift."""
+    spare = draft.observed.spare_ports.items()
+    return frozenset(f"port/{switch}:{port}" for (switch, port), seen in spare if seen.mode is PortMode.UNKNOWN)
+
+
+def _healed(draft: Draft, outcomes: Mapping[str, Outcome]) -> frozenset[str]:
+    """Return the subjects of drift whose hardware was moved, and read back."""
+    moved = {
+        action.subject
+        for action in draft.plan.actions
+        if isinstance(action, PowerOff | Park | EnterAirlock) and isinstance(outcomes.get(action.id), Done)
+    }
+    return frozenset(drift.subject for drift in draft.plan.drift if drift.subject.partition("/")[2] in moved)
 
 
 def refusals_of(sight: Sight) -> tuple[Refusal, ...]:

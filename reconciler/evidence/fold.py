@@ -28,6 +28,8 @@ def fold(head: Head | None, record: Record, *, digest: str) -> Head:
         before = check_step(before, Phase.RETURNING)  # Passed through, and over by the time it is recorded.
     check_step(before, after)
     base = {"sequence": record.sequence, "digest": digest, "commit": record.commit, "phase": after}
+    if record.ports:
+        base["ports"] = dict(record.ports)
     return head.model_copy(update=changes | base)
 
 

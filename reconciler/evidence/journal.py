@@ -114,6 +114,13 @@ class DriftOver(Value):
     drift: Sighting
 
 
+class DriftHealed(Value):
+    """Drift that was put right: hardware was moved, and read back. Whatever is found next is new."""
+
+    event: Literal["drift-healed"] = "drift-healed"
+    drift: Sighting
+
+
 class KeyRotated(Value):
     """A key has a new version; ``before`` is None for the first one that is on record."""
 
@@ -143,7 +150,7 @@ class Pinned(Value):
 
 
 JournalEvent = Annotated[
-    Followed | Refused | RefusalOver | DriftSeen | DriftOver | KeyRotated | SignerChanged | Pinned,
+    Followed | Refused | RefusalOver | DriftSeen | DriftOver | DriftHealed | KeyRotated | SignerChanged | Pinned,
     Field(discriminator="event"),
 ]
 
@@ -165,6 +172,8 @@ class JournalHead(Value):
     """The sum of the journal: its newest entry, the state in force, the signer, and what stands.
 
     ``keys`` are the versions on record by name; ``refusals`` are sorted by subject and code, ``drift`` by subject.
+    ``bouts`` are the last times at which drift of a subject was put right, oldest first, none older than a day before
+    the newest entry; left out if there are none.
     """
 
     sequence: Annotated[int, Field(ge=1)]
@@ -174,6 +183,7 @@ class JournalHead(Value):
     keys: dict[Name, Version] = Field(default_factory=dict)
     refusals: tuple[Refusal, ...] = ()
     drift: tuple[Sighting, ...] = ()
+    bouts: dict[str, tuple[datetime, ...]] | None = None
 
 
 class JournalSubject(Value):

@@ -3,7 +3,8 @@
 1. Nothing is written when nothing differs; what was missed by a crash is seen the next time.
 2. A fact that was not looked at changes nothing. Drift that is partly unknown neither begins nor ends any.
 3. The first entry of all is about the commit in force; before that nothing is worth one.
-4. A key whose version is lower than the one on record was put back: that is drift of the key, and no new version.
+4. Drift that was put right is on record as seen and as put right; what is found later is new, even if it is the same.
+5. A key whose version is lower than the one on record was put back: that is drift of the key, and no new version.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 
 from reconciler.errors.taxonomy import cut
 from reconciler.evidence.journal import (
+    DriftHealed,
     DriftOver,
     DriftSeen,
     Followed,
@@ -37,7 +39,7 @@ class JournalFacts:
     """What is so now; None is what was not looked at.
 
     ``signer`` is the key that would sign. ``followed`` is about the commit in force. ``drift`` is by subject, with what
-    is not wholly known in ``unknown``. ``keys`` are the custodian's versions, ``whys`` say why some were made, where
+    is not wholly known in ``unknown`` and what was put right in ``healed``. ``keys`` are the custodian's versions, ``whys`` say why some were made, where
     that is known. ``pinned`` is a plan that an operator has just pinned.
     """
 
@@ -46,6 +48,7 @@ class JournalFacts:
     refusals: Sequence[Refusal] | None = None
     drift: Mapping[str, Sighting] | None = None
     unknown: frozenset[str] = frozenset()
+    healed: frozenset[str] = frozenset()
     keys: Mapping[str, int] | None = None
     whys: Mapping[str, str] = field(default_factory=dict)
     pinned: Pinned | None = None
@@ -108,8 +111,9 @@ def _drift(before: Mapping[str, Sighting], facts: JournalFacts, known: Mapping[s
         if version < known.get(name, 0)
     }
     over = [DriftOver(drift=drift) for subject, drift in before.items() if subject not in now.keys() | unknown]
-    seen = [DriftSeen(drift=d) for subject, d in sorted(now.items()) if subject not in unknown]
-    return [*over, *(event for event in seen if before.get(event.drift.subject) != event.drift)]
+    found = [drift for subject, drift in sorted(now.items()) if subject not in unknown]
+    seen = [DriftSeen(drift=drift) for drift in found if before.get(drift.subject) != drift]
+    return [*over, *seen, *(DriftHealed(drift=drift) for drift in found if drift.subject in facts.healed)]
 
 
 def refusal_of(subject: str, *, code: str, messages: Sequence[str]) -> Refusal:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.journal import (
+    DriftHealed,
     DriftOver,
     DriftSeen,
     Followed,
@@ -25,6 +27,10 @@ from reconciler.evidence.journal import (
     Sighting,
     SignerChanged,
 )
+from reconciler.model.drift import LONGEST
+
+KEPT = 10
+"""How many times of putting right are remembered of one subject."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,6 +42,7 @@ class _Sum:
     keys: dict[str, int] = field(default_factory=dict)
     refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     drift: dict[str, Sighting] = field(default_factory=dict)
+    bouts: dict[str, tuple[datetime, ...]] = field(default_factory=dict)
 
 
 def fold_journal(head: JournalHead | None, entry: JournalEntry, *, digest: str) -> JournalHead:
@@ -45,7 +52,7 @@ def fold_journal(head: JournalHead | None, entry: JournalEntry, *, digest: str) 
         raise _broken(entry, f"does not follow entry {sequence}", reason="ChainBroken")
     total = _sum_of(head)
     for event in entry.events:
-        problem = _apply(total, event)
+        problem = _apply(total, event, at=entry.recorded_at)
         if problem:
             raise _broken(entry, problem, reason="JournalStray")
     if total.commit != entry.commit:
@@ -60,7 +67,13 @@ def fold_journal(head: JournalHead | None, entry: JournalEntry, *, digest: str) 
         keys=dict(sorted(total.keys.items())),
         refusals=tuple(refusal for _, refusal in sorted(total.refusals.items())),
         drift=tuple(drift for _, drift in sorted(total.drift.items())),
+        bouts=_recent(total.bouts, at=entry.recorded_at) or None,
     )
+
+
+def _recent(bouts: Mapping[str, tuple[datetime, ...]], *, at: datetime) -> dict[str, tuple[datetime, ...]]:
+    late = {subject: tuple(time for time in times if at - time < LONGEST) for subject, times in sorted(bouts.items())}
+    return {subject: times[-KEPT:] for subject, times in late.items() if times}
 
 
 def _sum_of(head: JournalHead | None) -> _Sum:
@@ -72,10 +85,11 @@ def _sum_of(head: JournalHead | None) -> _Sum:
         keys=dict(head.keys),
         refusals={refusal.key: refusal for refusal in head.refusals},
         drift={drift.subject: drift for drift in head.drift},
+        bouts=dict(head.bouts or {}),
     )
 
 
-def _apply(total: _Sum, event: JournalEvent) -> str:
+def _apply(total: _Sum, event: JournalEvent, *, at: datetime) -> str:
     """Take ``event`` into ``total``; return what is wrong with it, if anything."""
     match event:
         case Followed():
@@ -95,6 +109,9 @@ def _apply(total: _Sum, event: JournalEvent) -> str:
             total.drift[drift.subject] = drift
         case DriftOver(drift=drift):
             problem = "" if total.drift.pop(drift.subject, None) == drift else "ends drift that does not stand"
+        case DriftHealed(drift=drift):
+            problem = "" if total.drift.pop(drift.subject, None) == drift else "puts right what does not stand"
+            total.bouts[drift.subject] = (*total.bouts.get(drift.subject, ()), at)
         case Pinned():  # pragma: no branch  # mypy: the match is exhaustive
             problem = ""
     return problem

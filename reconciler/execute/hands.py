@@ -6,21 +6,16 @@ from collections.abc import Collection, Iterable, Mapping
 
 from reconciler.errors.taxonomy import DeviceError, InputError, RingfenceError, TransientError
 from reconciler.model.desired import DesiredState
-from reconciler.model.observed import UNKNOWN_PORT, ObservedState, PortMode, PortState, PowerState
+from reconciler.model.observed import UNKNOWN_PORT, ObservedState, PortState, PowerState
 from reconciler.plan.actions import Port
 from reconciler.ports.isolation import AccessPort
 from reconciler.ports.power import Power
 from reconciler.ports.site import Site
 
 
-def describe_port(state: PortState) -> str:
-    """Return a port's state as it is recorded: ``access 200``."""
-    return f"access {state.vlan}" if state.mode is PortMode.ACCESS else state.mode.value.lower()
-
-
 def describe_ports(seen: Mapping[str, PortState]) -> dict[str, str]:
     """Return the states of a node's ports as they are recorded, by interface."""
-    return {interface: describe_port(state) for interface, state in seen.items()}
+    return {interface: state.words for interface, state in seen.items()}
 
 
 def move(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, str]:
@@ -65,7 +60,7 @@ def _move_on(site: Site, switch: str, ports: Collection[Port], *, node: str) -> 
     astray = [(port, state) for port, state in states.items() if not state.is_access(port.vlan)]
     if astray:
         told = (
-            f"port {port.port} was sent to access VLAN {port.vlan} and reads back as {describe_port(state)}"
+            f"port {port.port} was sent to access VLAN {port.vlan} and reads back as {state.words}"
             for port, state in astray
         )
         raise DeviceError(
@@ -74,7 +69,7 @@ def _move_on(site: Site, switch: str, ports: Collection[Port], *, node: str) -> 
             reason="PortNotMoved",
             hint="look at the switch: does it have the port, and is somebody else writing to it?",
         )
-    return {port.interface: describe_port(state) for port, state in states.items()}
+    return {port.interface: state.words for port, state in states.items()}
 
 
 def _by_switch(ports: Iterable[Port]) -> Mapping[str, list[Port]]:

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from reconciler.errors.taxonomy import DeviceError, TransientError, TrustError
+from reconciler.evidence.journal import parse_journal_head
 from reconciler.execute.concurrency import map_all
 from reconciler.execute.recall import PowerRecall
 from reconciler.model.desired import DesiredState
+from reconciler.model.drift import LONGEST
 from reconciler.model.observed import UNKNOWN_PORT, NodeObservation, ObservedState, PortState, PowerState
 from reconciler.ports.site import Site
 
@@ -66,6 +68,7 @@ def observe(  # noqa: PLR0913  # two of the six only save work
         former={name: head for name, head in heads.items() if name not in desired.nodes},
         key_versions=versions,
         key_made_at=_made_at(site, desired, versions),
+        bouts=_bouts(site, now=now),
     )
 
 
@@ -94,6 +97,14 @@ def _power(site: Site, name: str, *, now: datetime, recall: PowerRecall | None) 
     if recall is not None:
         recall.note(name, state, at=now)
     return state
+
+
+def _bouts(site: Site, *, now: datetime) -> Mapping[str, tuple[datetime, ...]]:
+    """Return when drift was put right within the last day, by subject."""
+    content = site.ledger.journal_head()
+    known = (parse_journal_head(content).bouts or {}) if content else {}
+    late = {subject: tuple(at for at in times if now - at < LONGEST) for subject, times in known.items()}
+    return {subject: times for subject, times in late.items() if times}
 
 
 def _versions(site: Site, desired: DesiredState, nodes: Mapping[str, NodeObservation]) -> Mapping[str, int]:

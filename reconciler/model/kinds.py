@@ -23,6 +23,7 @@ from reconciler.model.base import (
     Value,
     Vlan,
 )
+from reconciler.model.drift import EnclaveDrift, Fights, NodeDrift
 from reconciler.model.families import Family, Overlay
 from reconciler.model.guards import Disruption, Freeze, Limits, MaintenanceWindow
 from reconciler.model.policy import AppraisalPolicySpec
@@ -130,6 +131,8 @@ class RepositorySpec(Value):
     """When members may be disturbed, in any enclave; without windows, at any time."""
     freeze: Freeze | None = None
     """While it stands, nothing is changed, except that trust can be withdrawn."""
+    fights: Fights = Fights()
+    """How often drift of one node or port is put right before Ringfence gives in."""
 
 
 class Repository(Document):
@@ -285,6 +288,8 @@ class NodeSpec(Value):
     """The VLAN on which it proves itself."""
     cleared: Annotated[int, Field(ge=0)] = 0
     """Rejections recorded up to this sequence number are forgiven by this commit."""
+    drift: NodeDrift = "heal"
+    """What is done while it serves nobody and is found powered on, or with a port that is not parked."""
 
 
 class Node(Document):
@@ -432,6 +437,8 @@ class EnclaveSpec(Value):
     """How many members may be missing at once because of changes."""
     maintenance: tuple[MaintenanceWindow, ...] = ()
     """When members of this enclave may be disturbed; the repository's windows must be open as well."""
+    drift: EnclaveDrift = "heal"
+    """What is done about a member that is found powered off, or with a port that leads elsewhere."""
     suspend: bool = False
     """Members stay as they are and are held to their proofs; nothing else is changed until this is gone."""
 

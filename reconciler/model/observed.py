@@ -37,6 +37,11 @@ class PortState:
     mode: PortMode
     vlan: int | None = None
 
+    @property
+    def words(self) -> str:
+        """Return it as it is recorded and shown: ``access 200``."""
+        return f"access {self.vlan}" if self.mode is PortMode.ACCESS else self.mode.value.lower()
+
     def is_access(self, vlan: int) -> bool:
         """Return whether the port is known to be an access port of exactly ``vlan``."""
         return self.mode is PortMode.ACCESS and self.vlan == vlan
@@ -127,7 +132,8 @@ class ObservedState:
     key name (no entry: no such key yet, or its custodian did not answer), and ``key_made_at`` says when those were made
     (None: its custodian does not know; no entry: it did not say). ``listening_since`` is when the attestation
     service began to listen without a break, None while it does not: only silence that somebody listened to counts
-    against a node.
+    against a node. ``bouts`` are the times at which drift was put right, by subject (``node/n1``, ``port/tor:swp9``),
+    oldest first; those of the last day.
     """
 
     observed_at: datetime
@@ -137,3 +143,4 @@ class ObservedState:
     former: Mapping[str, Head] = field(default_factory=dict)
     key_versions: Mapping[str, int] = field(default_factory=dict)
     key_made_at: Mapping[str, datetime | None] = field(default_factory=dict)
+    bouts: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)

@@ -26,6 +26,7 @@ class Phase(StrEnum):
 STEPS: Mapping[tuple[Phase, Phase], str] = MappingProxyType(
     {
         (Phase.FREE, Phase.AIRLOCK): "asked for",
+        (Phase.FREE, Phase.REJECTED): "drift, where that means quarantine",
         (Phase.AIRLOCK, Phase.ENCLAVE): "proven, keyed, admitted",
         (Phase.AIRLOCK, Phase.REJECTED): "evidence rejected, or silence past the deadline",
         (Phase.AIRLOCK, Phase.RETURNING): "no longer asked for",

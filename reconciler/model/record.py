@@ -65,7 +65,7 @@ class Head(Value):
     when the node enrolled in this attempt. ``keys`` are the versions it knows, by name. ``rejection`` is the
     sequence number of the statement that rejected it, until it returns to the pool. ``enrolment`` is the blob that its
     newest session began with. ``ima`` is where its recorded IMA log ends. ``is_parked`` says what is on record of its
-    ports: None if nothing is.
+    ports: None if nothing is. ``ports`` are their states as they were read back and recorded last, by interface.
     """
 
     node: Name
@@ -90,3 +90,4 @@ class Head(Value):
     enrolment: Digest | None = None
     ima: ImaTip | None = None
     is_parked: bool | None = None
+    ports: dict[str, str] | None = None

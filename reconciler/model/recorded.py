@@ -33,7 +33,8 @@ class RecordedObservation(Value):
     """What the reconciler saw at ``observed_at``, under the desired state at ``commit``.
 
     ``fingerprint`` is the plan's, over the same observation. ``power`` and ``assignments`` are by node, ``ports`` by
-    switch and port, ``key_versions`` and ``key_made_at`` by key.
+    switch and port, ``key_versions`` and ``key_made_at`` by key. ``bouts`` say when drift was put right, by subject; it is
+    left out if none was.
     """
 
     version: Literal[1] = 1
@@ -46,3 +47,4 @@ class RecordedObservation(Value):
     assignments: dict[Name, RecordedAssignment]
     key_versions: dict[Name, int]
     key_made_at: dict[Name, AwareDatetime | None] = Field(default_factory=dict)
+    bouts: dict[str, tuple[AwareDatetime, ...]] | None = None

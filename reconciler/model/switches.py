@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from reconciler.model.base import Digest, Name, Value
+from reconciler.model.drift import SwitchDrift
 
 PORT_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._/:-]{0,61}[A-Za-z0-9])?$"
 
@@ -82,6 +83,8 @@ class SwitchSpec(Value):
     """The ports that may be moved; all others are left alone."""
     pace: SwitchPace = SwitchPace()
     """How fast it may be worked."""
+    drift: SwitchDrift = "heal"
+    """What is done about a port of `ports` that no node uses and that is not parked."""
 
     @model_validator(mode="after")
     def _fits_its_driver(self) -> SwitchSpec:

@@ -2,9 +2,10 @@
 
 1. A rejection that stands keeps a node out, whatever else is true.
 2. Rejected evidence, or a member's silence, withdraws trust.
-3. A node that nobody wants leaves, and rests.
-4. A node that another enclave wants leaves first.
-5. A node that is wanted joins, proves itself, or serves.
+3. Drift is answered as it is declared; where somebody else is at work on the same hardware, trust is withdrawn.
+4. A node that nobody wants leaves, and rests.
+5. A node that another enclave wants leaves first.
+6. A node that is wanted joins, proves itself, or serves.
 
 Unknown facts hold a node where it is: they never move it forward.
 """
@@ -15,8 +16,11 @@ from dataclasses import dataclass
 
 from reconciler.attest.explain import place_of
 from reconciler.attest.verdict import Accepted, Reason, Rejected
-from reconciler.model.observed import AnswerStatus, PowerState
+from reconciler.model.observed import PowerState
 from reconciler.model.phase import Phase
+from reconciler.plan.drift import Deviation, deviation_of
+from reconciler.plan.fights import calm_at, recent
+from reconciler.plan.receipts import has_acknowledged, has_every_key, is_present
 from reconciler.plan.scene import Scene
 from reconciler.plan.standing import is_barred
 
@@ -76,15 +80,48 @@ Course = Rest | Leave | Expel | Join | Prove | Serve | Secure
 def decide(scene: Scene) -> Course:
     """Return what is to become of the node."""
     if is_barred(scene.node, scene.head):
-        return Rest() if scene.is_settled() else Expel()
+        return _barred(scene)
     causes = _lost_trust(scene)
     if causes:
         return Expel(causes=causes, rejected=scene.verdict if isinstance(scene.verdict, Rejected) else None)
+    deviation = deviation_of(scene)
+    answer = _answer(scene, deviation) if deviation else None
+    if answer is not None:
+        return answer
     if scene.wanted is None:
         return _unwanted(scene)
     if scene.phase in {Phase.AIRLOCK, Phase.ENCLAVE} and scene.head and scene.head.enclave != scene.wanted:
         return Leave()
     return _wanted(scene)
+
+
+def _barred(scene: Scene) -> Course:
+    """Return what becomes of a rejected node: put to rest, unless that was undone too often of late."""
+    deviation = deviation_of(scene)
+    if deviation is None or not scene.is_fought() or scene.seen.assignment is not None:
+        return Rest() if scene.is_settled() else Expel()
+    until = calm_at(scene.bouts, fights=scene.fights, now=scene.now)
+    message = f"{_fought(scene, deviation)}; nothing is written to it before {until:%Y-%m-%dT%H:%M:%SZ}"
+    return Rest(problem=message)
+
+
+def _answer(scene: Scene, deviation: Deviation) -> Course | None:
+    """Return what drift is answered with; None if the node goes the way of every node, which puts it right."""
+    if scene.is_fought() and deviation.is_known:
+        return Expel(causes=(f"Fought: {_fought(scene, deviation)}",))
+    declared = scene.drift_policy()
+    if declared == "quarantine" and deviation.is_foreign:
+        return Expel(causes=(f"Drift: {deviation.words}",))
+    is_idle = scene.wanted is None and scene.seen.assignment is None
+    if declared == "report" and is_idle and deviation.is_contained:
+        return Rest(problem=f"drift is reported only: {deviation.words}")
+    return None
+
+
+def _fought(scene: Scene, deviation: Deviation) -> str:
+    """Return in words that somebody else is at work on the same hardware."""
+    times = recent(scene.bouts, fights=scene.fights, now=scene.now)
+    return f"put right {len(times)} times since {times[0]:%Y-%m-%dT%H:%M:%SZ}, and again: {deviation.words}"
 
 
 def _lost_trust(scene: Scene) -> tuple[str, ...]:
@@ -179,42 +216,3 @@ def _late(scene: Scene) -> Expel | None:
 
 def _power_problem(scene: Scene) -> str:
     return "its power state is not known" if scene.seen.power is PowerState.UNKNOWN else ""
-
-
-def is_answered(scene: Scene) -> bool:
-    """Return whether the node was told that the verdict at hand is acceptance."""
-    session = scene.seen.session
-    return (
-        session is not None
-        and session.answered is not None
-        and scene.verdict is not None
-        and session.answered.status is AnswerStatus.ACCEPTED
-        and session.answered.nonce == scene.verdict.nonce
-    )
-
-
-def has_acknowledged(scene: Scene) -> bool:
-    """Return whether the node has acknowledged the answer to the verdict at hand."""
-    session = scene.seen.session
-    return (
-        is_answered(scene)
-        and session is not None
-        and session.answered is not None
-        and session.answered.receipts is not None
-    )
-
-
-def has_every_key(scene: Scene) -> bool:
-    """Return whether the node has given a receipt for each of the enclave's keys and for no other."""
-    session = scene.seen.session
-    receipts = session.answered.receipts if session and session.answered else None
-    return receipts is not None and set(receipts) == set(scene.enclave.spec.keys)
-
-
-def is_present(scene: Scene) -> bool:
-    """Return whether the node called from inside the wanted network after it was admitted."""
-    session, head = scene.seen.session, scene.head
-    if session is None or session.presence is None or head is None or head.admitted_at is None:
-        return False
-    network = scene.enclave.spec.networks[0]
-    return session.presence.network == network and session.presence.seen_at >= head.admitted_at

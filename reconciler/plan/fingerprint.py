@@ -1,6 +1,6 @@
 """The fingerprint of an observation: which facts a plan rests on, as one SHA-256, the same in every process.
 
-1. Power, ports, what is served, key versions and the standing of each node count. What a member does all day does not:
+1. Power, ports, what is served, key versions, the standing of each node and when drift was put right count. What a member does all day does not:
    a fresh proof of the same boot moves nothing, so sessions, evidence, and times and clocks of a record are left out.
 2. Every node has a digest of its own, over canonical JSON; the digests are hashed in order of the nodes' names, with
    the other facts after them.
@@ -60,7 +60,8 @@ class Fingerprints:
             ports = [[*at, state.mode.value, state.vlan] for at, state in sorted(observed.spare_ports.items())]
             self._spare_digest = _digest(ports)
         former = {name: _standing(head) for name, head in observed.former.items()}
-        rest = _digest([former, dict(observed.key_versions)])
+        bouts = {subject: [at.isoformat() for at in times] for subject, times in observed.bouts.items()}
+        rest = _digest([former, dict(observed.key_versions), bouts])
         return hashlib.sha256(self._nodes + self._spare_digest + rest).hexdigest()
 
 
@@ -86,6 +87,7 @@ def _standing(head: Head) -> list[Any]:
         head.image,
         head.rejection,
         head.is_parked,
+        head.ports,
         is_confirmed,
         dict(head.keys),
     ]

@@ -2,8 +2,8 @@
 
 A memory changes how long a plan takes and nothing else: without one, the same plan comes out byte by byte.
 
-1. A node rests if nobody wants it, nothing of it was appraised, and nothing is to be done about it. Its course does
-   not change with time, and depends on its document, on its zone and on what was seen of it, and on nothing else.
+1. A node rests if nobody wants it, nothing of it was appraised, no drift of it was put right of late, and nothing is
+   to be done about it. Its course does not change with time, and depends on its document, on its zone and on what was seen of it, and on nothing else.
 2. It rests until one of these is another object, somebody wants it, or something of it was appraised. Equal things
    that were read anew are thought through anew.
 3. What is kept is what was decided, before any guard held it back.
@@ -21,7 +21,6 @@ from reconciler.attest.verdict import Verdict
 from reconciler.model.desired import DesiredState
 from reconciler.model.kinds import Node
 from reconciler.model.observed import NodeObservation, ObservedState
-from reconciler.plan.actions import Action
 from reconciler.plan.assign import Assignments, assign
 from reconciler.plan.changes import changed_keys
 from reconciler.plan.course import Course, Rest
@@ -30,7 +29,7 @@ from reconciler.plan.fingerprint import Fingerprints
 from reconciler.plan.plan import Drift
 from reconciler.plan.quiet import Quiet, changed_members, is_alike_for_all, is_quiet
 from reconciler.plan.scene import Scene
-from reconciler.plan.spare import spare_ports
+from reconciler.plan.spare import SparePorts, spare_ports
 from reconciler.plan.standing import Standings, labels_asked
 
 
@@ -65,7 +64,7 @@ class PlanMemory:
         self._standings = Standings(())
         self._assigned: tuple[int, Assignments] | None = None
         self._fingerprints = Fingerprints()
-        self._spare: tuple[ObservedState, list[Action]] | None = None
+        self._spare: tuple[ObservedState, SparePorts] | None = None
         self._astir: set[str] = set()
         self._quiet = Quiet()
         self._enclave_of: Mapping[str, str] = {}
@@ -88,7 +87,10 @@ class PlanMemory:
         if before is None or changed_keys(before.zones, desired.zones):
             self._wake(list(self.resting.names))
             self._spare = None
-        if before is None or changed_keys(before.switches, desired.switches):
+        if before is None or any(
+            changed_keys(old, new)
+            for old, new in ((before.switches, desired.switches), (before.networks, desired.networks))
+        ):
             self._spare = None
         self._note_standings(desired, documents | seen)
         self._fingerprints.note(observed.nodes, changed=seen)
@@ -97,6 +99,7 @@ class PlanMemory:
         self._enclave_of_now = assignments.enclave_of
         self._wake(changed_members(self._enclave_of, assignments.enclave_of))
         self._wake(changed_keys(self._verdicts, verdicts))
+        self._wake(_fought(observed) if self._observed is None else _fought(self._observed) | _fought(observed))
         self._wake_members(desired, before, observed=observed, now=now)
         self._enclave_of, self._verdicts, self._observed = assignments.enclave_of, verdicts, observed
         return assignments
@@ -132,7 +135,7 @@ class PlanMemory:
         """Move the nodes that rest out of ``scenes`` and ``courses``, and keep what is to be said of them."""
         for name, course in list(courses.items()):
             scene = scenes[name]
-            if isinstance(course, Rest) and scene.wanted is None and scene.verdict is None:
+            if isinstance(course, Rest) and scene.wanted is None and scene.verdict is None and not scene.bouts:
                 self._rest(scene, course)
                 del scenes[name], courses[name]
 
@@ -149,11 +152,14 @@ class PlanMemory:
         """Return the fingerprint of what was taken in."""
         return self._fingerprints.of(observed)
 
-    def spare_ports(self, desired: DesiredState, observed: ObservedState) -> list[Action]:
-        """Return a parking for every port of ours that no node uses and that is not known to be parked."""
-        if self._spare is None or changed_keys(self._spare[0].spare_ports, observed.spare_ports):
-            self._spare = (observed, spare_ports(desired, observed))
-        return self._spare[1]
+    def spare_ports(self, desired: DesiredState, observed: ObservedState, *, now: datetime) -> SparePorts:
+        """Return what is to be done and said about ports of ours that no node uses."""
+        if self._spare is not None and not changed_keys(self._spare[0].spare_ports, observed.spare_ports):
+            return self._spare[1]
+        found = spare_ports(desired, observed, now=now)
+        # What is said of a port that is fought over changes with time.
+        self._spare = None if any(subject.startswith("port/") for subject in observed.bouts) else (observed, found)
+        return found
 
     def end(self) -> None:
         """Take note that the plan is complete: what was kept may be used for the next."""
@@ -202,3 +208,8 @@ class PlanMemory:
             self.resting.drift[name] = drift
         if scene.head is not None and scene.head.keys:
             self.resting.keys[name] = scene.head.keys
+
+
+def _fought(observed: ObservedState) -> set[str]:
+    """Return the nodes of which drift was put right of late."""
+    return {subject.removeprefix("node/") for subject in observed.bouts if subject.startswith("node/")}

@@ -69,6 +69,7 @@ def _plan(  # noqa: PLR0913 - what a plan is made from, and what was made of it 
             verdict=verdicts.get(name),
             listening_since=observed.listening_since,
             now=now,
+            bouts=observed.bouts.get(f"node/{name}", ()),
         )
         for name in memory.astir()
     }
@@ -85,13 +86,14 @@ def _plan(  # noqa: PLR0913 - what a plan is made from, and what was made of it 
     versions = dict(observed.key_versions) | {name: past + 1 for name, past in (rotations | old.past).items()}
     actions = [action for name, s in scenes.items() for action in steps_for(s, courses[name], versions=versions)]
     actions = with_aged(_bind(actions, rotations, scenes, courses, resting=memory.resting.keys), old)
+    spare = memory.spare_ports(desired, observed, now=now)
     made = Plan(
         commit=desired.commit,
         observation=memory.fingerprint(observed),
         made_at=now,
-        actions=in_order(actions + memory.spare_ports(desired, observed)),
-        drift=_drift(scenes, memory),
-        problems=(*_enclave_problems(assignments), *_node_problems(courses, memory)),
+        actions=in_order(actions + list(spare.actions)),
+        drift=(*_drift(scenes, memory), *spare.drift),
+        problems=(*_enclave_problems(assignments), *_node_problems(courses, memory), *spare.problems),
         preemptions=assignments.preemptions,
         held=(*guarded.held, *old.held),
     )

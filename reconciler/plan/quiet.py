@@ -92,6 +92,7 @@ def is_quiet(scene: Scene, course: Course, *, busy: Collection[str]) -> bool:
     if (
         scene.is_held
         or scene.is_frozen
+        or scene.bouts
         or drift_of(scene) is not None
         or head.keys.keys() != set(scene.enclave.spec.keys)
     ):

@@ -49,6 +49,7 @@ def record_of(observed: ObservedState, *, desired: DesiredState) -> RecordedObse
         assignments={n: _served(seen.assignment) for n, seen in observed.nodes.items() if seen.assignment},
         key_versions=dict(observed.key_versions),
         key_made_at=dict(observed.key_made_at),
+        bouts=dict(observed.bouts) or None,
     )
 
 
@@ -108,6 +109,7 @@ def observed_from(recorded: RecordedObservation, *, desired: DesiredState, heads
         former={name: head for name, head in heads.items() if name not in desired.nodes},
         key_versions={key: version for key, version in recorded.key_versions.items() if key in known},
         key_made_at={key: made for key, made in recorded.key_made_at.items() if key in known},
+        bouts=recorded.bouts or {},
     )
 
 

@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 
 from reconciler.attest.verdict import Verdict
 from reconciler.model.desired import DesiredState
+from reconciler.model.drift import Fights
 from reconciler.model.kinds import Enclave, Node
 from reconciler.model.observed import Assignment, NodeObservation, PortMode, PowerState
 from reconciler.model.phase import Phase
 from reconciler.model.record import Head
 from reconciler.plan.actions import Port
 from reconciler.plan.expect import assigned_image
+from reconciler.plan.fights import is_fight
 
 SILENT_ROUNDS = 3
 """A member that misses so many re-attestations in a row is silent."""
@@ -28,6 +30,7 @@ class Scene:
 
     A node that ``is_held`` may go on with the image that it was assigned, whatever its enclave boots today; one that
     ``is_frozen`` is given no key that it does not have yet (but a newer version of one that it has).
+    ``bouts`` are the times at which drift of it was put right, oldest first.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Scene:
     now: datetime
     is_held: bool = False
     is_frozen: bool = False
+    bouts: tuple[datetime, ...] = ()
 
     @property
     def node(self) -> Node:
@@ -59,6 +63,25 @@ class Scene:
     def phase(self) -> Phase:
         """Return the phase that the record says it is in."""
         return self.head.phase if self.head else Phase.FREE
+
+    @property
+    def fights(self) -> Fights:
+        """Return when drift is put right no more."""
+        return self.desired.repository.spec.fights
+
+    def drift_policy(self) -> str:
+        """Return what is declared about drift of the node where it stands: ``heal``, ``report`` or ``quarantine``.
+
+        A node that was rejected is put to rest, whatever is declared.
+        """
+        if self.phase is Phase.FREE:
+            return self.node.spec.drift
+        enclave = self.desired.enclaves.get(self.head.enclave or "") if self.head else None
+        return enclave.spec.drift if enclave and self.phase is not Phase.REJECTED else "heal"
+
+    def is_fought(self) -> bool:
+        """Return whether drift of the node was put right so often of late that somebody else must be at work on it."""
+        return is_fight(self.bouts, fights=self.fights, now=self.now)
 
     def ports_for(self, vlan: int) -> tuple[Port, ...]:
         """Return the node's ports with the first one on ``vlan`` and every other one parked."""

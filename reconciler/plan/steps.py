@@ -38,10 +38,8 @@ from reconciler.plan.course import (
     Rest,
     Secure,
     Serve,
-    has_acknowledged,
-    is_answered,
-    is_present,
 )
+from reconciler.plan.receipts import has_acknowledged, is_answered, is_present
 from reconciler.plan.scene import Scene
 
 

@@ -37,6 +37,10 @@ class Ledger(Protocol):
         """Return the newest head of every node that has one."""
         ...
 
+    def journal_head(self) -> bytes | None:
+        """Return the sum of the journal as it stands on the branch, None if nothing was written yet."""
+        ...
+
     def append(self, entries: Sequence[Entry]) -> str:
         """Record ``entries`` in one signed commit, durably, and return its id (40 hexadecimal digits)."""
         ...

@@ -15,6 +15,7 @@ from reconciler.evidence.canonical import to_json
 from reconciler.evidence.history.chronicle import Scope
 from reconciler.evidence.history.times import time_json
 from reconciler.evidence.journal import (
+    DriftHealed,
     DriftOver,
     DriftSeen,
     Followed,
@@ -90,6 +91,8 @@ def _words(event: JournalEvent) -> tuple[str, str, list[str]]:
             words = "drift was seen", seen.subject, [f"declared: {seen.declared}", f"found: {seen.found}"]
         case DriftOver():
             words = "drift is over", event.drift.subject, []
+        case DriftHealed():
+            words = "drift was put right", event.drift.subject, []
         case KeyRotated():
             before = f" after version {event.before}" if event.before is not None else ""
             words = "a key has a new version", event.name, [f"version {event.after}{before}", event.why]

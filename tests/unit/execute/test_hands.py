@@ -129,6 +129,6 @@ def test_a_node_without_a_bmc_is_an_error_of_the_settings() -> None:
 
 
 def test_ports_are_described_as_they_are_recorded() -> None:
-    assert hands.describe_port(access(200)) == "access 200"
-    assert hands.describe_port(UNKNOWN_PORT) == "unknown"
-    assert hands.describe_port(PortState(mode=PortMode.OTHER)) == "other"
+    assert access(200).words == "access 200"
+    assert UNKNOWN_PORT.words == "unknown"
+    assert PortState(mode=PortMode.OTHER).words == "other"

@@ -22,12 +22,9 @@ from reconciler.plan.course import (
     Serve,
     decide,
     describe_reason,
-    has_acknowledged,
-    has_every_key,
-    is_answered,
-    is_present,
 )
 from reconciler.plan.drift import drift_of
+from reconciler.plan.receipts import has_acknowledged, has_every_key, is_answered, is_present
 from reconciler.plan.scene import Scene
 from tests.support.sites import EnclaveShape, NodeShape, site
 from tests.support.softtpm import Lie
