@@ -214,13 +214,13 @@ def _unknown(draft: Draft) -> frozenset[str]:
 
 
 def _healed(draft: Draft, outcomes: Mapping[str, Outcome]) -> frozenset[str]:
-    """Return the subjects of drift whose hardware was moved, and read back."""
-    moved = {
-        action.subject
-        for action in draft.plan.actions
-        if isinstance(action, PowerOff | Park | EnterAirlock) and isinstance(outcomes.get(action.id), Done)
-    }
-    return frozenset(drift.subject for drift in draft.plan.drift if drift.subject.partition("/")[2] in moved)
+    """Return the subjects of drift that was put right: a port was moved, or power was cut where no port was to be."""
+    drifted = {drift.subject.partition("/")[2]: drift.subject for drift in draft.plan.drift}
+    due = [action for action in draft.plan.actions if action.subject in drifted]
+    ports = [action for action in due if isinstance(action, Park | EnterAirlock)]
+    with_ports = {action.subject for action in ports}
+    power = [action for action in due if isinstance(action, PowerOff) and action.subject not in with_ports]
+    return frozenset(drifted[a.subject] for a in (*ports, *power) if isinstance(outcomes.get(a.id), Done))
 
 
 def refusals_of(sight: Sight) -> tuple[Refusal, ...]:

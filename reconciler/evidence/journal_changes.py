@@ -39,8 +39,8 @@ class JournalFacts:
     """What is so now; None is what was not looked at.
 
     ``signer`` is the key that would sign. ``followed`` is about the commit in force. ``drift`` is by subject, with what
-    is not wholly known in ``unknown`` and what was put right in ``healed``. ``keys`` are the custodian's versions, ``whys`` say why some were made, where
-    that is known. ``pinned`` is a plan that an operator has just pinned.
+    is not wholly known in ``unknown``, and what was put right in ``healed``. ``keys`` are the custodian's versions,
+    ``whys`` say why some were made, where that is known. ``pinned`` is a plan that an operator has just pinned.
     """
 
     signer: str

@@ -33,7 +33,7 @@ class RecordedObservation(Value):
     """What the reconciler saw at ``observed_at``, under the desired state at ``commit``.
 
     ``fingerprint`` is the plan's, over the same observation. ``power`` and ``assignments`` are by node, ``ports`` by
-    switch and port, ``key_versions`` and ``key_made_at`` by key. ``bouts`` say when drift was put right, by subject; it is
+    switch and port, ``key_versions`` and ``key_made_at`` by key. ``bouts`` say when drift was put right, by subject;
     left out if none was.
     """
 

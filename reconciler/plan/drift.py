@@ -85,7 +85,8 @@ def _member(scene: Scene) -> Deviation | None:
     is_standing = scene.standing_assignment() is not None
     if (is_where_it_was and not scene.is_off()) or (_is_contained(scene) and not is_standing):
         return None
-    is_foreign = not _is_contained(scene) or (is_where_it_was and is_standing)
+    # A member that is held has a restart before it, which may have begun.
+    is_foreign = not _is_contained(scene) or (is_where_it_was and is_standing and not scene.is_held)
     return _deviation(scene, f"on, in enclave {scene.wanted}", is_foreign=is_foreign)
 
 

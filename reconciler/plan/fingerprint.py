@@ -1,7 +1,8 @@
 """The fingerprint of an observation: which facts a plan rests on, as one SHA-256, the same in every process.
 
-1. Power, ports, what is served, key versions, the standing of each node and when drift was put right count. What a member does all day does not:
-   a fresh proof of the same boot moves nothing, so sessions, evidence, and times and clocks of a record are left out.
+1. Power, ports, what is served, key versions, the standing of each node, and when drift was put right count. What a
+   member does all day does not: a fresh proof of the same boot moves nothing, so sessions, evidence, and times and
+   clocks of a record are left out.
 2. Every node has a digest of its own, over canonical JSON; the digests are hashed in order of the nodes' names, with
    the other facts after them.
 3. The time of observation is no fact. Since when somebody listens is none either, nor when a key was made: a new

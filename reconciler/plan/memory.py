@@ -3,7 +3,8 @@
 A memory changes how long a plan takes and nothing else: without one, the same plan comes out byte by byte.
 
 1. A node rests if nobody wants it, nothing of it was appraised, no drift of it was put right of late, and nothing is
-   to be done about it. Its course does not change with time, and depends on its document, on its zone and on what was seen of it, and on nothing else.
+   to be done about it. Its course does not change with time, and depends on its document, on its zone and on what was
+   seen of it, and on nothing else.
 2. It rests until one of these is another object, somebody wants it, or something of it was appraised. Equal things
    that were read anew are thought through anew.
 3. What is kept is what was decided, before any guard held it back.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import pytest
@@ -10,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors.taxonomy import TrustError
-from reconciler.evidence.journal import DriftOver, DriftSeen, Followed, KeyRotated, RefusalOver, Refused, SignerChanged
+from reconciler.evidence.journal import (
+    DriftHealed,
+    DriftSeen,
+    Followed,
+    KeyRotated,
+    RefusalOver,
+    Refused,
+    SignerChanged,
+)
 from reconciler.evidence.journal_check import check_journal
 from reconciler.model.desired import DesiredState
 from tests.support.journalled import JournalledRunner, audited, head_of, history_of
@@ -154,7 +163,7 @@ def test_refusals_and_drift_begin_and_end_once_each() -> None:
     runner.settle()
     events = [event for entry in audited(world).entries for event in entry.events]
     told = [type(event) for event in events if not isinstance(event, Followed | KeyRotated)]
-    assert Counter(told) == Counter({Refused: 1, RefusalOver: 1, DriftSeen: 1, DriftOver: 1})
+    assert Counter(told) == Counter({Refused: 1, RefusalOver: 1, DriftSeen: 1, DriftHealed: 1})
     _assert_told(world, runner)
 
 
@@ -208,6 +217,15 @@ def _told() -> World:
     runner = JournalledRunner(world)
     runner.settle()
     runner.refusals = (_refusal(1),)
+    stuck = [
+        Fault(device=d, kind=FaultKind.REFUSED, operation=o) for d, o in (("power/*", "turn_o*"), ("switch/*", "apply"))
+    ]
+    world.line.faults = [replace(fault, times=FOREVER) for fault in stuck]
+    world.spoil_port("n1", state=access(4000))
+    runner.run()
+    world.line.faults.clear()
+    world.spoil_port("n1", state=access(200))  # Whoever moved it thought better of it.
+    runner.run()
     world.spoil_port("n1", state=access(4000))
     runner.run()
     runner.refusals = ()
@@ -255,4 +273,13 @@ def test_the_journal_that_is_altered_here_has_no_flaw_itself() -> None:
     found = audited(_told())
     assert found.flaws == []
     kinds = {event.event for entry in found.entries for event in entry.events}
-    assert kinds == {"followed", "refused", "refusal-over", "drift", "drift-over", "key-rotated", "signer-changed"}
+    assert kinds == {
+        "followed",
+        "refused",
+        "refusal-over",
+        "drift",
+        "drift-over",
+        "drift-healed",
+        "key-rotated",
+        "signer-changed",
+    }

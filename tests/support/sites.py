@@ -46,6 +46,7 @@ class NodeShape:
     size: str = "small"
     cleared: int = 0
     rack: str | None = None
+    drift: str = "heal"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,7 @@ class EnclaveShape:
     suspend: bool = False
     max_unavailable: int | None = None
     maintenance: tuple[dict[str, Any], ...] = ()
+    drift: str = "heal"
 
 
 def site(
@@ -78,11 +80,14 @@ def site(
     freeze: str | None = None,
     maintenance: Sequence[dict[str, Any]] = (),
     rotation: str | None = None,
+    switch_drift: str = "heal",
+    fights: int = 3,
 ) -> DesiredState:
     """Return the desired state with that inventory and those enclaves, as commit number ``revision``.
 
     ``measured`` changes what every image measures (another build of the same name). ``freeze`` is a freeze's reason,
-    ``maintenance`` the repository's windows, ``rotation`` how old any key may be.
+    ``maintenance`` the repository's windows, ``rotation`` how old any key may be, ``fights`` how
+    often drift is put right within an hour.
     """
     shapes = [NodeShape()] * nodes if isinstance(nodes, int) else list(nodes)
     names = [f"n{index}" for index in range(1, len(shapes) + 1)]
@@ -90,9 +95,9 @@ def site(
     return DesiredState(
         commit=hashlib.sha1(f"commit {revision}".encode(), usedforsecurity=False).hexdigest(),
         tree=hashlib.sha1(f"tree {revision}".encode(), usedforsecurity=False).hexdigest(),
-        repository=_repository(freeze, maintenance),
+        repository=_repository(freeze, maintenance, fights),
         zones={"east": _zone()},
-        switches={name: _switch(name, ports=2 * len(shapes) + 1) for name in wiring},
+        switches={name: _switch(name, ports=2 * len(shapes) + 1, drift=switch_drift) for name in wiring},
         networks={f"{name}-net": _network(index, name) for index, name in enumerate(ENCLAVES)},
         nodes={
             name: _node(index, name, shape, wiring)
@@ -123,10 +128,11 @@ def _parse(kind: type[AnyKind], name: str, spec: dict[str, Any], *, labels: dict
     return kind.model_validate_json(json.dumps(document))
 
 
-def _repository(freeze: str | None, maintenance: Sequence[dict[str, Any]]) -> Repository:
+def _repository(freeze: str | None, maintenance: Sequence[dict[str, Any]], fights: int) -> Repository:
     rule = {"paths": ["**"], "signers": ["operator@example.org"]}
     spec: dict[str, Any] = {"trust": {"rules": [rule]}, "evidence": {"signers": ["ringfence@example.org"]}}
     spec["maintenance"] = list(maintenance)
+    spec["fights"] = {"limit": fights}
     spec["freeze"] = None if freeze is None else {"reason": freeze}
     return _parse(Repository, "ringfence", spec)
 
@@ -136,13 +142,14 @@ def _zone() -> Zone:
     return _parse(Zone, "east", spec)
 
 
-def _switch(name: str, *, ports: int) -> Switch:
+def _switch(name: str, *, ports: int, drift: str) -> Switch:
     spec = {
         "zone": "east",
         "driver": "openvswitch",
         "address": "tcp:127.0.0.1:6640",
         "bridge": name,
         "ports": [f"swp{index}" for index in range(1, ports + 1)],
+        "drift": drift,
     }
     return _parse(Switch, name, spec)
 
@@ -165,6 +172,7 @@ def _node(index: int, name: str, shape: NodeShape, switches: Sequence[str]) -> N
         "firmware": {"family": "uefi", "profile": "ovmf"},
         "airlock": {"vlan": FIRST_AIRLOCK + index + 1},
         "cleared": shape.cleared,
+        "drift": shape.drift,
     }
     return _parse(Node, name, spec, labels={"size": shape.size} | ({"rack": shape.rack} if shape.rack else {}))
 
@@ -207,5 +215,6 @@ def _enclave(shape: EnclaveShape) -> Enclave:
         "suspend": shape.suspend,
         "disruption": {"maxUnavailable": shape.max_unavailable},
         "maintenance": list(shape.maintenance),
+        "drift": shape.drift,
     }
     return _parse(Enclave, shape.name, spec)

@@ -272,7 +272,7 @@ def test_a_member_that_is_on_record_as_parked_starts_over_wherever_its_port_is()
 
 def test_drift_of_a_member_is_held_against_its_recorded_ports() -> None:
     member = _scene(Stage.MEMBER)
-    parked = _head(member, is_parked=True)
+    parked = _head(member, is_parked=True, ports={"eno1": "access 999"})
     assert drift_of(member) is None
     assert drift_of(_port(parked, PARKED)) is None
     assert [d.expected for d in (drift_of(parked), drift_of(_port(member, PARKED))) if d] == [
