@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.evidence.journal import (
+    DriftHealed,
     DriftOver,
     DriftSeen,
     Followed,
@@ -38,6 +39,7 @@ def journal(word: str = "words") -> list[JournalEntry]:
             90,
             RefusalOver(refusal=refusal),
             DriftOver(drift=drift),
+            DriftHealed(drift=drift),
             KeyRotated(name="disk", before=1, after=2, why=word),
             SignerChanged(before="SHA256:abc", after="SHA256:def"),
             Pinned(plan=DIGEST, commit=COMMIT, made_at=at(80), actions=(word,)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from reconciler.evidence.canonical import canonical, canonical_value
 from reconciler.evidence.envelope import open_envelope
 from reconciler.evidence.journal import (
     HEAD_PATH,
+    DriftHealed,
     DriftOver,
     DriftSeen,
     JournalEvent,
@@ -139,6 +141,7 @@ def test_the_head_is_the_sum_of_the_entries() -> None:
         NEXT.model_copy(update={"before": None}),
         RefusalOver(refusal=REFUSAL),
         DriftOver(drift=DRIFT),
+        DriftHealed(drift=DRIFT),
         KeyRotated(name="common", after=1, why="again"),
         KeyRotated(name="common", before=1, after=1, why="again"),
         KeyRotated(name="common", before=2, after=3, why="skipped"),
@@ -162,6 +165,26 @@ def test_drift_may_be_found_otherwise() -> None:
     other = DRIFT.model_copy(update={"found": "power off, eno1 other"})
     _, head = journal([FOLLOWED, DriftSeen(drift=DRIFT)], [DriftSeen(drift=other)])
     assert head.drift == (other,)
+
+
+def test_drift_that_was_put_right_is_a_bout_for_a_day() -> None:
+    seen, healed = DriftSeen(drift=DRIFT), DriftHealed(drift=DRIFT)
+    _, head = journal([FOLLOWED, seen, healed])
+    assert (head.drift, head.bouts) == ((), {"node/n1": (START,)})
+    for minutes in range(1, 12):
+        at = START + timedelta(minutes=minutes)
+        _, later = journal_entries(head, [seen, healed], author=author(), at=at)
+        assert later is not None
+        head = later
+    assert head.bouts is not None
+    assert [at - START for at in head.bouts["node/n1"]] == [timedelta(minutes=m) for m in range(2, 12)]
+    _, after = journal_entries(head, [seen], author=author(), at=START + timedelta(days=1, minutes=5))
+    assert after is not None
+    assert after.bouts is not None
+    assert len(after.bouts["node/n1"]) == 6
+    _, calm = journal_entries(head, [seen], author=author(), at=START + timedelta(days=2))
+    assert calm is not None
+    assert calm.bouts is None
 
 
 def test_an_entry_that_does_not_go_on_from_the_head_is_refused() -> None:

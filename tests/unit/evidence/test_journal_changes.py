@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from reconciler.evidence.journal import (
+    DriftHealed,
     DriftOver,
     DriftSeen,
     JournalEvent,
@@ -56,6 +57,18 @@ def test_a_pinned_plan_is_told_of_each_time() -> None:
 def test_what_was_not_looked_at_changes_nothing() -> None:
     head = _head(Refused(refusal=REFUSAL), DriftSeen(drift=DRIFT), KeyRotated(name="common", after=2, why="x"))
     assert changes(head, JournalFacts(signer="evidence")) == ()
+
+
+def test_drift_that_was_put_right_is_seen_and_put_right_each_time() -> None:
+    facts = JournalFacts(signer="evidence", drift={"node/n1": DRIFT}, healed=frozenset({"node/n1", "node/n2"}))
+    seen, healed = DriftSeen(drift=DRIFT), DriftHealed(drift=DRIFT)
+    assert changes(_head(), facts) == (seen, healed)
+    assert changes(_head(seen), facts) == (healed,)
+    assert changes(_head(seen, healed), facts) == (seen, healed)
+    unknown = JournalFacts(
+        signer="evidence", drift={"node/n1": DRIFT}, unknown=frozenset({"node/n1"}), healed=frozenset({"node/n1"})
+    )
+    assert changes(_head(seen), unknown) == ()
 
 
 def test_refusals_begin_and_end_and_other_words_make_no_new_one() -> None:

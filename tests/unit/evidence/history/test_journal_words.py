@@ -20,6 +20,7 @@ def test_every_kind_of_event_has_its_words() -> None:
         "a key has a new version",
         "a refusal does not stand any more",
         "drift is over",
+        "drift was put right",
         "a key has a new version",
         "evidence is signed by another key",
         "only one plan was allowed",
@@ -31,7 +32,7 @@ def test_every_kind_of_event_has_its_words() -> None:
         "override, cleared of words: words, now none",
     )
     assert told[3].details == ("version 1", "words")
-    assert told[6].details == ("version 2 after version 1", "words")
+    assert told[7].details == ("version 2 after version 1", "words")
     assert (told[0].at, told[0].sequence, told[0].subject) == (at(0), 1, COMMIT)
 
 
