@@ -59,6 +59,16 @@ def test_a_record_without_the_times_of_keys_is_read_and_says_nothing_of_them() -
     assert fingerprint(back) == fingerprint(draft.observed), "when a key was made is no fact that a plan is pinned by"
 
 
+def test_when_drift_was_put_right_is_recorded_and_is_a_fact_that_a_plan_rests_on() -> None:
+    draft = at_stage(Stage.MEMBER).draft()
+    assert b"bouts" not in canonical_value(record_of(draft.observed, desired=draft.desired))
+    observed = replace(draft.observed, bouts={"node/n1": (draft.observed.observed_at,)})
+    content = canonical_value(record_of(observed, desired=draft.desired))
+    back = observed_from(parse_recorded(content), desired=draft.desired, heads=_heads(draft))
+    assert back.bouts == observed.bouts
+    assert fingerprint(back) == fingerprint(observed) != fingerprint(draft.observed)
+
+
 def test_nothing_of_a_session_is_recorded() -> None:
     draft = at_stage(Stage.KEYED).draft()
     session = draft.observed.nodes["n1"].session
