@@ -7,81 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from reconciler.lab import enter, layout, lifecycle, light, probe, process, requirements, tamper
 from reconciler.lab.layout import StateDir
+from tests.support.lab_story import COMMAND, PROJECT, Story
 
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(bool(requirements.missing_packages()), reason="the lab's Debian packages are not installed"),
 ]
 
-PROJECT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "reconciler.cli.main"]
 ENCLAVE = 200
 PARKED = 999
 SERVICE = "10.20.0.10"
 FIRST_APPLICATION = 22
 COMMAND_LINE = 28
 """Events of the recorded firmware's log: the image in PCR 4, the content of its command line in PCR 11."""
-
-
-@dataclass
-class Story:
-    """The lab and its state repository."""
-
-    state: StateDir
-    repository: Path
-
-    def ringfence(self, *words: str, is_inside: bool = False) -> subprocess.CompletedProcess[str]:
-        command = enter.argv(self.state, [*COMMAND, *words]) if is_inside else [*COMMAND, *words]
-        environment = {**os.environ, "RINGFENCE_SETTINGS": str(self.state.settings)}
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=120, check=False, env=environment, cwd=PROJECT
-        )
-
-    def commit(self, message: str) -> None:
-        who = {f"GIT_{role}_{what}": "operator" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        environment = {**os.environ, **who, "GIT_CONFIG_GLOBAL": os.devnull}
-        for words in (["add", "-A"], ["commit", "-q", "-m", message]):
-            command = ["git", "-C", str(self.repository), *words]
-            subprocess.run(command, timeout=30, check=True, env=environment)
-
-    def edit(self, old: str, new: str) -> None:
-        path = self.repository / "tenants/blue/enclaves/blue.yaml"
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new))
-
-    def explain(self, node: str) -> dict[str, Any]:
-        done = self.ringfence("explain", f"node/{node}", "--repo", str(self.repository), "-o", "json")
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
-
-    def reasons(self, node: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.explain(node)["verdict"]["reasons"]
-        return found
-
-    def events(self, node: str) -> list[str]:
-        return [record["event"] for record in self.explain(node)["records"]]
-
-    def power(self, node: str) -> str:
-        return next(one.power for one in lifecycle.status(self.state).nodes if one.name == node)
-
-    def vlans(self) -> list[int | None]:
-        return [one.vlan for one in lifecycle.status(self.state).nodes]
 
 
 def eventually(holds: Callable[[], bool], *, within_s: float) -> bool:
@@ -115,11 +62,7 @@ def test_01_a_lab_of_light_nodes_only_is_an_inventory_like_any_other(story: Stor
     assert [(node.name, node.power, node.vlan) for node in lifecycle.status(story.state).nodes] == [
         (f"l{number}", "off", PARKED) for number in range(1, 8)
     ]
-    keys = story.state.root / "keys"
-    signers = ("--signer", str(keys / "operator.pub"), "--evidence-signer", str(keys / "evidence.pub"))
-    assert story.ringfence("init", str(story.repository), *signers).returncode == 0
-    words = ("lab", "inventory", "--repo", str(story.repository), "--state", str(story.state.root))
-    assert story.ringfence(*words).returncode == 0
+    story.init()
     assert story.ringfence("validate", "--repo", str(story.repository)).returncode == 0
 
 
