@@ -35,6 +35,7 @@ from reconciler.repo.writer import WriterLock
 
 if TYPE_CHECKING:
     from reconciler.daemon.adopt.look import Reach
+    from reconciler.drivers.paced_switch import PacedSwitch
 
 WORKERS = 16
 
@@ -111,6 +112,11 @@ class Workshop:
         if self.courier is not None:
             self.courier.close()
         self._closing.close()
+
+    def switches_for(self, sight: Sight) -> Mapping[str, PacedSwitch]:
+        """Return the switches of the state in force, and nothing else of its site."""
+        with self._lock:
+            return self._switches.of(sight.desired)
 
     def engine_for(self, sight: Sight) -> Engine:
         """Return the engine for the state in force; devices that have not changed keep their connection."""

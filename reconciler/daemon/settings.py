@@ -18,6 +18,7 @@ from pydantic import Field, IPvAnyAddress, TypeAdapter, ValidationError, model_v
 from reconciler.drivers.secret import Credentials, Secret
 from reconciler.errors.taxonomy import Finding, InputError
 from reconciler.model.base import Duration, Name, Value
+from reconciler.model.switches import PortName
 
 VARIABLE = "RINGFENCE_SETTINGS"
 _OTHERS = 0o077
@@ -88,6 +89,25 @@ class WebhookSettings(Value):
     tls: TlsFiles | None = None
 
 
+class ProbeCable(Value):
+    """A cable from this machine's ``interface`` to a test port (``spec.probe.ports`` of a zone)."""
+
+    switch: Name
+    port: PortName
+    interface: InterfaceName
+
+
+class ProbeSettings(Value):
+    """What ``ringfence probe`` uses of this machine.
+
+    ``enter`` are words that run a program where its and the listeners' interfaces are, if that is not here: ``ip netns
+    exec services``.
+    """
+
+    cables: Annotated[tuple[ProbeCable, ...], Field(min_length=1)]
+    enter: tuple[str, ...] = ()
+
+
 class Settings(Value):
     """Everything that one machine's reconciler and services are told. Ports are for tests; nodes use the defaults."""
 
@@ -103,6 +123,7 @@ class Settings(Value):
     listeners: tuple[Listener, ...] = ()
     image_port: Port = 80
     attestation_port: Port = 8443
+    probe: ProbeSettings | None = None
     remote: RemoteSettings | None = None
     webhook: WebhookSettings | None = None
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Protocol
 
 from reconciler.errors.taxonomy import DeviceError, InputError, RingfenceError, TransientError
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import UNKNOWN_PORT, ObservedState, PortState, PowerState
 from reconciler.plan.actions import Port
-from reconciler.ports.isolation import AccessPort
+from reconciler.ports.isolation import AccessPort, Switch
 from reconciler.ports.power import Power
 from reconciler.ports.site import Site
+
+
+class Switched(Protocol):
+    """Whatever has switches, by name: a site, or a part of one."""
+
+    @property
+    def switches(self) -> Mapping[str, Switch]:
+        """Return the switches."""
+        ...
 
 
 def describe_ports(seen: Mapping[str, PortState]) -> dict[str, str]:
@@ -18,7 +28,7 @@ def describe_ports(seen: Mapping[str, PortState]) -> dict[str, str]:
     return {interface: state.words for interface, state in seen.items()}
 
 
-def move(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, str]:
+def move(site: Switched, ports: Iterable[Port], *, node: str = "") -> Mapping[str, str]:
     """Move ``node``'s ports, switch by switch, and return the states that were read back, by interface.
 
     The ports of one switch are moved at once. Raises DeviceError if ports are not where they were sent; what was moved
@@ -30,7 +40,7 @@ def move(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, s
     return states
 
 
-def park(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, str]:
+def park(site: Switched, ports: Iterable[Port], *, node: str = "") -> Mapping[str, str]:
     """Move ``node``'s ports to where they lead nowhere, and return the states that were read back, by interface.
 
     Nothing that one of them meets with keeps another from it: neither a switch that is away, nor one that refuses all
@@ -53,7 +63,7 @@ def park(site: Site, ports: Iterable[Port], *, node: str = "") -> Mapping[str, s
     return states
 
 
-def _move_on(site: Site, switch: str, ports: Collection[Port], *, node: str) -> Mapping[str, str]:
+def _move_on(site: Switched, switch: str, ports: Collection[Port], *, node: str) -> Mapping[str, str]:
     """Move ports of one switch and compare what is read back."""
     seen = site.switches[switch].apply({port.port: AccessPort(vlan=port.vlan, node=node) for port in ports})
     states = {port: seen.get(port.port, UNKNOWN_PORT) for port in ports}
@@ -79,7 +89,7 @@ def _by_switch(ports: Iterable[Port]) -> Mapping[str, list[Port]]:
     return groups
 
 
-def read(site: Site, ports: Collection[Port]) -> Mapping[str, PortState]:
+def read(site: Switched, ports: Collection[Port]) -> Mapping[str, PortState]:
     """Return the states of ``ports`` right now, by interface."""
     groups = _by_switch(ports)
     seen = {switch: site.switches[switch].read_ports([port.port for port in group]) for switch, group in groups.items()}

@@ -64,8 +64,17 @@ def argv(
         inner = ["nsenter", f"--net=/run/netns/{namespace}", "--", *inner]
     if layout.inside(state):
         return inner
-    outer = ["nsenter", f"--target={init.pid}", "--user", "--net", "--mount", "--pid", "--preserve-credentials", "--"]
+    # Whoever was entered before, without the mount and pid namespaces, is in the lab's user namespace already.
+    user = [] if _shares_user_namespace(init.pid) else ["--user"]
+    outer = ["nsenter", f"--target={init.pid}", *user, "--net", "--mount", "--pid", "--preserve-credentials", "--"]
     return [*outer, *inner]
+
+
+def _shares_user_namespace(pid: int) -> bool:
+    try:
+        return Path("/proc/self/ns/user").readlink() == Path(f"/proc/{pid}/ns/user").readlink()
+    except OSError:
+        return False
 
 
 def replace(state: StateDir, command: Sequence[str], *, namespace: str = topology.MANAGEMENT_NAMESPACE) -> None:

@@ -28,12 +28,14 @@ def zone() -> str:
     return (
         _HEAD.format(kind="Zone", name=ZONE)
         + f"spec:\n  parkingVlan: {topology.PARKING_VLAN}\n  airlockVlans: {{first: {first}, last: {last}}}\n"
+        + f"  probe:\n    vlan: {topology.PROBE_VLAN}\n    ports:\n"
+        + "".join(f"      - {{switch: {topology.SWITCH}, port: {port}}}\n" for port in topology.TEST_PORTS)
     )
 
 
 def switch(nodes: Sequence[VirtualNode]) -> str:
     """Return the switch's document."""
-    ports = ", ".join(node.port for node in nodes)
+    ports = ", ".join([*(node.port for node in nodes), *topology.TEST_PORTS])
     return (
         _HEAD.format(kind="Switch", name=topology.SWITCH)
         + f"spec:\n  zone: {ZONE}\n  driver: openvswitch\n  address: {topology.OVSDB_ADDRESS}\n"

@@ -48,6 +48,7 @@ def wires(nodes: Sequence[VirtualNode]) -> list[tuple[str, str, str]]:
         (topology.TENANT_INTERFACE, topology.TENANT_NAMESPACE),
     ]
     found = [(f"tor-{name}", name, namespace) for name, namespace in services]
+    found += [(port, far, topology.SERVICE_NAMESPACE) for port, far in topology.TEST_PORTS.items()]
     found += [(f"pr-{node.name}", topology.PROBE_INTERFACE, node.probe_namespace) for node in nodes]
     return found + [(node.tap, topology.LIGHT_INTERFACE, node.namespace) for node in nodes if node.is_light]
 
@@ -114,4 +115,6 @@ def switch_argv(nodes: Sequence[VirtualNode], *, database: str) -> list[str]:
         argv += _access(topology.SWITCH, f"tor-{node.airlock_interface}", node.airlock_vlan)
     for interface in (topology.ENCLAVE_INTERFACE, topology.TENANT_INTERFACE):
         argv += _access(topology.SWITCH, f"tor-{interface}", topology.ENCLAVE_VLAN)
+    for port in topology.TEST_PORTS:
+        argv += [*_access(topology.SWITCH, port, topology.PARKING_VLAN), "protected=true"]
     return argv

@@ -6,6 +6,7 @@ their own, which are named here and readable by their owner only.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,4 +85,14 @@ def document(root: Path, *, nodes: Sequence[VirtualNode]) -> dict[str, Any]:
         "commit_key": str(paths.commit_key),
         "credentials": str(root / "credentials.json"),
         "listeners": listeners(nodes),
+        "probe": {
+            "enter": [
+                *(sys.executable, "-m", "reconciler.cli.main", "lab", "exec", "--state", str(root)),
+                *("--ns", topology.SERVICE_NAMESPACE, "--"),
+            ],
+            "cables": [
+                {"switch": topology.SWITCH, "port": port, "interface": interface}
+                for port, interface in topology.TEST_PORTS.items()
+            ],
+        },
     }

@@ -26,6 +26,10 @@ ENCLAVE_SERVICE = "10.20.0.1"
 TENANT_ADDRESS = "10.20.0.10"
 TENANT_INTERFACE = "tn200"
 
+PROBE_VLAN = 990
+TEST_PORTS = {"tp1": "test1", "tp2": "test2"}
+"""Ports of the switch for ``ringfence probe``, and the far ends of their cables, in the services' namespace."""
+
 SERVICE_NAMESPACE = "svc"
 TENANT_NAMESPACE = "tenant"
 MANAGEMENT_NAMESPACE = "mgmt"

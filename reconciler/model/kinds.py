@@ -27,6 +27,7 @@ from reconciler.model.drift import EnclaveDrift, Fights, NodeDrift
 from reconciler.model.families import Family, Overlay
 from reconciler.model.guards import Disruption, Freeze, Limits, MaintenanceWindow
 from reconciler.model.policy import AppraisalPolicySpec
+from reconciler.model.probing import ZoneProbe
 from reconciler.model.switches import PortName, SwitchSpec
 
 API_VERSION = "ringfence/v1alpha1"
@@ -165,6 +166,8 @@ class ZoneSpec(Value):
     """The VLAN that leads nowhere, on which every detached port sits."""
     airlock_vlans: AirlockVlans
     """The range that airlocks take their VLANs from, one a node."""
+    probe: ZoneProbe | None = None
+    """Test ports for `ringfence probe`; without them, isolation is not probed in this zone."""
 
 
 class Zone(Document):

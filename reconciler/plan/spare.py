@@ -4,6 +4,7 @@
    alone, if it is harmless: an access port of a VLAN that no document of its zone has anything to do with.
 2. One that somebody else moved back too often of late is left alone for a while (``plan.fights``).
 3. One of which nothing is known is parked. It is no drift.
+4. A test port may be on its zone's probe VLAN: a probe is under way, or was killed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.model.desired import DesiredState
+from reconciler.model.kinds import ZoneSpec
 from reconciler.model.observed import ObservedState, PortMode, PortState
 from reconciler.plan.actions import Park, Port
 from reconciler.plan.fights import calm_at, is_fight, recent
@@ -33,8 +35,9 @@ def spare_ports(desired: DesiredState, observed: ObservedState, *, now: datetime
     drift: list[Drift] = []
     problems: list[Problem] = []
     for (switch, port), state in sorted(observed.spare_ports.items()):
-        vlan = desired.zones[desired.switches[switch].spec.zone].spec.parking_vlan
-        if state.is_access(vlan):
+        spec = desired.zones[desired.switches[switch].spec.zone].spec
+        vlan = spec.parking_vlan
+        if state.is_access(vlan) or _is_probing(spec, switch, port, state):
             continue
         subject = f"port/{switch}:{port}"
         if state.mode is not PortMode.UNKNOWN:
@@ -64,6 +67,13 @@ def _why_left(
     return ""
 
 
+def _is_probing(spec: ZoneSpec, switch: str, port: str, state: PortState) -> bool:
+    """Return whether the port is a test port where a probe puts those."""
+    tests = spec.probe.ports if spec.probe else ()
+    is_test = any((test.switch, test.port) == (switch, port) for test in tests)
+    return is_test and spec.probe is not None and state.is_access(spec.probe.vlan)
+
+
 def _is_harmless(desired: DesiredState, switch: str, state: PortState) -> bool:
     """Return whether a port leads nowhere that is any of our business."""
     zone = desired.switches[switch].spec.zone
@@ -72,4 +82,5 @@ def _is_harmless(desired: DesiredState, switch: str, state: PortState) -> bool:
         return False
     ours = {network.spec.vlan for network in desired.networks.values() if network.spec.zone == zone}
     is_airlock = spec.airlock_vlans.first <= state.vlan <= spec.airlock_vlans.last
-    return not is_airlock and state.vlan not in ours | {spec.parking_vlan}
+    ours |= {spec.parking_vlan} | ({spec.probe.vlan} if spec.probe else set())
+    return not is_airlock and state.vlan not in ours

@@ -7,6 +7,7 @@ finding stands at the second, its hint names the first.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Iterable, Iterator
 from typing import NamedTuple, cast
 
@@ -29,7 +30,7 @@ def check_clashes(found: Catalogue) -> Iterator[Finding]:
     nodes = found.all(Node).values()
     for code, hint, claims in (
         ("DuplicateMac", "a MAC address belongs to one interface", _macs(nodes)),
-        ("PortTwice", "a switch port takes one cable", _ports(nodes)),
+        ("PortTwice", "a switch port takes one cable", itertools.chain(_test_ports(found), _ports(nodes))),
         ("InterfaceTwice", "give each interface of a node its own name", _interfaces(nodes)),
         ("BmcTwice", "a BMC belongs to one node", _bmcs(nodes)),
         ("EndorsementTwice", "a TPM belongs to one node", _endorsements(nodes)),
@@ -90,6 +91,14 @@ def _ports(nodes: Iterable[Located[Node]]) -> Iterator[_Claim]:
             yield _Claim(what=_port(interface), shown=shown, by=_any(node), location=("spec", "interfaces", i, "port"))
 
 
+def _test_ports(found: Catalogue) -> Iterator[_Claim]:
+    for zone in found.all(Zone).values():
+        for i, port in enumerate(zone.document.spec.probe.ports if zone.document.spec.probe else ()):
+            shown = f"port {port.port} of switch {port.switch}"
+            at = ("spec", "probe", "ports", i, "port")
+            yield _Claim(what=(port.switch, port.port), shown=shown, by=_any(zone), location=at)
+
+
 def _interfaces(nodes: Iterable[Located[Node]]) -> Iterator[_Claim]:
     for node in nodes:
         for i, interface in enumerate(node.document.spec.interfaces):
@@ -121,11 +130,15 @@ def _bridges(found: Catalogue) -> Iterator[_Claim]:
 
 
 def _vlans(found: Catalogue) -> Iterator[_Claim]:
-    """Yield what single VLANs are for: parking, networks, airlocks. Whole ranges are checked apart."""
+    """Yield what single VLANs are for: parking, probes, networks, airlocks. Whole ranges are checked apart."""
     for zone in found.all(Zone).values():
         vlan = zone.document.spec.parking_vlan
         shown = f"VLAN {vlan} of zone {zone.name}"
         yield _Claim(what=(zone.name, vlan), shown=shown, by=_any(zone), location=("spec", "parkingVlan"))
+        probe = zone.document.spec.probe
+        if probe is not None:
+            shown = f"VLAN {probe.vlan} of zone {zone.name}"
+            yield _Claim(what=(zone.name, probe.vlan), shown=shown, by=_any(zone), location=("spec", "probe", "vlan"))
     for network in found.all(Network).values():
         spec = network.document.spec
         shown = f"VLAN {spec.vlan} of zone {spec.zone}"
@@ -153,6 +166,10 @@ def _check_ranges(found: Catalogue) -> Iterator[Finding]:
         if _is_airlock(zone, zone.document.spec.parking_vlan):
             message = f"VLAN {zone.document.spec.parking_vlan} is one of the zone's airlock VLANs"
             yield zone.find("spec", "parkingVlan", code="VlanClash", message=message, hint="park outside the range")
+        probe = zone.document.spec.probe
+        if probe is not None and _is_airlock(zone, probe.vlan):
+            message = f"VLAN {probe.vlan} is one of the zone's airlock VLANs"
+            yield zone.find("spec", "probe", "vlan", code="VlanClash", message=message, hint="probe outside the range")
     for network in found.all(Network).values():
         spec = network.document.spec
         home = zones.get(spec.zone)

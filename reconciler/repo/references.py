@@ -34,6 +34,8 @@ def check_references(
     """Yield a finding for every mention that leads nowhere, or where it may not; ``gpg`` signs commits by GPG."""
     for repository in found.all(Repository).values():
         yield from _check_signers(repository, signers=signers, gpg=gpg)
+    for zone in found.all(Zone).values():
+        yield from _check_probe(found, zone)
     for switch in found.all(Switch).values():
         yield from mention(found, switch, Zone, switch.document.spec.zone, "spec", "zone")
     for network in found.all(Network).values():
@@ -79,6 +81,28 @@ def _check_witnesses(repository: Located[Repository], *, signers: AllowedSigners
             yield repository.find(*here, code="DanglingReference", message=message, hint=hint)
 
 
+def _check_probe(found: Catalogue, zone: Located[Zone]) -> Iterator[Finding]:
+    for i, test in enumerate(zone.document.spec.probe.ports if zone.document.spec.probe else ()):
+        here = ("spec", "probe", "ports", i)
+        yield from mention(found, zone, Switch, test.switch, *here, "switch")
+        switch = found.all(Switch).get(test.switch)
+        if switch is None:
+            continue
+        yield from _check_port(zone, switch, test.port, *here, "port")
+        if switch.document.spec.zone != zone.name:
+            message = f"switch {switch.name} is in zone {switch.document.spec.zone}"
+            hint = "a test port is at a switch of its own zone"
+            yield zone.find(*here, "switch", code="ZoneMismatch", message=message, hint=hint)
+
+
+def _check_port(located: Located[D], switch: Located[Switch], port: str, *location: str | int) -> Iterator[Finding]:
+    ports = switch.document.spec.ports
+    if port not in ports:
+        hint = meant(port, ports) or f"add it to spec.ports in {switch.raw.path}"
+        message = f"switch {switch.name} has no port {port}"
+        yield located.find(*location, code="DanglingReference", message=message, hint=hint)
+
+
 def _check_node(found: Catalogue, node: Located[Node]) -> Iterator[Finding]:
     spec = node.document.spec
     yield from mention(found, node, Zone, spec.zone, "spec", "zone")
@@ -88,11 +112,7 @@ def _check_node(found: Catalogue, node: Located[Node]) -> Iterator[Finding]:
         switch = found.all(Switch).get(interface.switch)
         if switch is None:
             continue
-        ports = switch.document.spec.ports
-        if interface.port not in ports:
-            hint = meant(interface.port, ports) or f"add it to spec.ports in {switch.raw.path}"
-            message = f"switch {switch.name} has no port {interface.port}"
-            yield node.find(*here, "port", code="DanglingReference", message=message, hint=hint)
+        yield from _check_port(node, switch, interface.port, *here, "port")
         if switch.document.spec.zone != spec.zone and {switch.document.spec.zone, spec.zone} <= found.all(Zone).keys():
             message = f"switch {switch.name} is in zone {switch.document.spec.zone}, the node in {spec.zone}"
             yield node.find(*here, "switch", code="ZoneMismatch", message=message, hint="one of the two is wrong")
