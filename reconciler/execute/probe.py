@@ -3,8 +3,8 @@
 1. Between every two placements the test ports meet on the probe VLAN, and each must hear the others. Only then was the
    silence in between silence, and whatever was on its way has come in.
 2. Nothing is sent in a placement before it has had twice the time that the meeting before it took to come about: a port
-   that does not forward yet would shut everybody up. A tenth of a second is the least, for a switch that forwards from a
-   cache for some milliseconds after it said that a port was moved.
+   that does not forward yet would shut everybody up. A tenth of a second is the least, for a switch that goes on from
+   a cache for some milliseconds after it said that a port was moved.
 3. Whatever happens, the test ports are parked at the end, and read back.
 """
 

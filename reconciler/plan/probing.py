@@ -102,9 +102,9 @@ def may_arrive(frame: Frame, ear: Ear, *, placement: Placement, meeting: int) ->
     return ear.port is not None and frame.vlan == placement.vlans[ear.port] == meeting
 
 
-def control_frame(number: int, *, mark: str) -> bytes:
+def controlethernet(number: int, *, mark: str) -> bytes:
     """Return a plain frame from test port ``number`` to everybody."""
-    return _frame(source(number), BROADCAST, tags=(), mark=mark)
+    return ethernet(source(number), BROADCAST, tags=(), mark=mark)
 
 
 def frames(
@@ -125,7 +125,7 @@ def frames(
             for tags in _tags(vlan, vlans):
                 for destination in destinations or _single(tags, others=others, addresses=addresses):
                     mark = next(marks)
-                    data = _frame(source(number), destination, tags=tags, mark=mark)
+                    data = ethernet(source(number), destination, tags=tags, mark=mark)
                     yield Frame(sender=port, vlan=vlan, mark=mark, shown=_shown(tags, destination), data=data)
 
 
@@ -163,7 +163,8 @@ def _shown(tags: Tags, destination: str) -> str:
     return f"{'untagged' if not tags else 'tagged ' + ', then '.join(with_vlans)}, {to}"
 
 
-def _frame(origin: str, destination: str, *, tags: Tags, mark: str) -> bytes:
+def ethernet(origin: str, destination: str, *, tags: Tags, mark: str) -> bytes:
+    """Return the bytes of a frame with ``tags`` that carries ``mark``, without its check sequence."""
     header = bytes.fromhex(destination.replace(":", "")) + bytes.fromhex(origin.replace(":", ""))
     for protocol, control in tags:
         header += protocol.to_bytes(2, "big") + control.to_bytes(2, "big")

@@ -1,7 +1,9 @@
 """Real frames through a real switch: what comes out where, in a network namespace of its own.
 
-An Open vSwitch with its user-space datapath; each port's far end is a tap in the namespace, on which ``wire`` sends and
-listens. Nothing of it is seen outside, and no privileges are needed but those of a user namespace.
+An Open vSwitch with its user-space datapath; each port's far end is a tap in the namespace, on which the wires that
+``ringfence probe`` uses send and listen. After every few frames one is sent through the fence, a pair of ports that the
+switch connects, and waited for: what was sent before has then been dealt with. Nothing of it is seen outside, and no
+privileges are needed but those of a user namespace.
 
 Rule of what may arrive: a frame from one port may come out of another only if both are access ports of one VLAN and
 that is not the parking one. Tags that a machine puts on its frames change nothing about it.
@@ -10,14 +12,13 @@ that is not the parking one. Tags that a machine puts on its frames change nothi
 from __future__ import annotations
 
 import itertools
-import json
 import subprocess
-import sys
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import wire
+from reconciler.drivers.wires import WireProcess
+from reconciler.plan.probing import ethernet
 from tests.support.devices import RealSwitch, wait_until
 
 PARKING = 999
@@ -29,7 +30,8 @@ SERVICES = {"air1": 101, "air2": 102, "blue": 200, "green": 201}
 NODES = ("swp1", "swp2", "swp3", "swp4")
 _C_TAG, _S_TAG = 0x8100, 0x88A8
 _BROADCAST = "ff:ff:ff:ff:ff:ff"
-_DEADLINE_S = 60.0
+_GROUP = 48
+_FENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +57,13 @@ class FramedSwitch(RealSwitch):
     def __init__(self) -> None:
         """Start the namespace and the switch in it."""
         self._anchor: subprocess.Popen[bytes] | None = None
-        self._wire: subprocess.Popen[str] | None = None
+        self._wires: WireProcess | None = None
         super().__init__()
         for port in NODES[2:]:
             self.add_port(port)
         for port, vlan in (*SERVICES.items(), *((port, FENCE_VLAN) for port in FENCE)):
             self.add_port(port, vlan=vlan)
-        self._wire = subprocess.Popen(
-            [*self.enter(), sys.executable, "-I", str(Path(wire.__file__))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.processes.append(self._wire)  # type: ignore[arg-type]  # it is only ended there
+        self._wires = WireProcess(enter=self.enter())
 
     def enter(self) -> tuple[str, ...]:
         """Return the words that run a command in the namespace."""
@@ -102,28 +98,35 @@ class FramedSwitch(RealSwitch):
 
     def heard(self, frames: Iterable[Frame], *, listen: Collection[str]) -> Mapping[str, list[str]]:
         """Send ``frames`` and return the marks that came out of each port."""
-        order = {
-            "send": [[one.sender, one.data.hex()] for one in frames],
-            "listen": [sorted(listen)],
-            "fence": [list(FENCE)],
-        }
-        wires = self._wire
+        wires, sent = self._wires, list(frames)
         assert wires is not None
-        assert wires.stdin is not None
-        assert wires.stdout is not None
-        wires.stdin.write(f"{json.dumps(order)}\n")
-        wires.stdin.flush()
-        answer = json.loads(wires.stdout.readline())
-        assert answer["passed"], "the switch does not even forward between the two ports of the fence"
-        heard: dict[str, list[str]] = answer["heard"]
-        return heard
+        ports = sorted({*listen, *FENCE})
+        up = "".join(f"link set {port} up\n" for port in ports)
+        subprocess.run([*self.enter(), "ip", "-force", "-batch", "-"], input=up, text=True, check=False, timeout=10,
+                       capture_output=True)  # fmt: skip
+        wires.open(ports)
+        heard: dict[str, set[str]] = {port: set() for port in listen}
+        for start in range(0, len(sent), _GROUP):
+            wires.send((one.sender, one.data) for one in sent[start : start + _GROUP])
+            for number in range(2):
+                for port, marks in self._pass_fence(wires, f"{2 * start + number:032x}").items():
+                    heard[port] |= marks
+        return {port: sorted(marks) for port, marks in heard.items()}
+
+    def _pass_fence(self, wires: WireProcess, number: str) -> Mapping[str, frozenset[str]]:
+        """Send a frame through the fence, wait for it, and return what came out of the other ports meanwhile."""
+        mark = f"fe{number[2:]}"
+        first, second = FENCE
+        wires.send([(first, ethernet("02:00:00:00:fe:01", _BROADCAST, tags=(), mark=mark))])
+        heard = wires.listen(_FENCE_S, until=[(second, mark)])
+        assert mark in heard.get(second, ()), "the switch does not even forward between the two ports of the fence"
+        return {port: marks for port, marks in heard.items() if port not in FENCE}
 
     def __exit__(self, *args: object) -> None:
-        """End everything, and the pipes with it."""
+        """End everything."""
         super().__exit__(*args)  # type: ignore[arg-type]  # passed on
-        for pipe in (self._wire.stdin, self._wire.stdout) if self._wire else ():
-            if pipe is not None:
-                pipe.close()
+        if self._wires is not None:
+            self._wires.close()
 
 
 def _may_arrive(sender: int, receiver: int) -> bool:
@@ -161,9 +164,9 @@ def every_frame(ports: Collection[str], *, senders: Collection[str] = (*NODES, *
         for tags in ([], *single, *with_priority, *double):
             to_one = [mac_of(port) for port in ports if port != sender] if len(tags) < 2 else []
             for destination in (_BROADCAST, "01:00:5e:00:00:fb", *to_one):
-                mark = f"{next(numbers):08d}"
+                mark = f"{next(numbers):032x}"
                 shown = " ".join(["untagged" if not tags else "tagged", *(f"{p:#06x}/{v:#x}" for p, v in tags)])
-                data = wire.frame(mac_of(sender), destination, tags=tags, mark=mark)
+                data = ethernet(mac_of(sender), destination, tags=tuple(tags), mark=mark)
                 is_plain = not tags and destination == _BROADCAST
                 found.append(Frame(sender=sender, mark=mark, shown=f"{shown} to {destination}", data=data,
                                    is_plain=is_plain))  # fmt: skip
