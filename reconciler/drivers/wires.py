@@ -47,6 +47,9 @@ class WireProcess:
     def listen(self, seconds: float, *, until: Collection[tuple[str, str]] = ()) -> Mapping[str, frozenset[str]]:
         """Listen for ``seconds``, or until all of ``until`` came in; return the marks that came in, by interface."""
         answer = self._ask({"listen": seconds, "until": [list(pair) for pair in until]})
+        if answer["down"]:
+            hint = "look at its cable, and at what else uses it"
+            raise DeviceError(f"interface {answer['down'][0]}", "went down", reason="WireDown", hint=hint)
         return {name: frozenset(marks) for name, marks in answer["heard"].items()}
 
     def close(self) -> None:

@@ -102,7 +102,7 @@ def may_arrive(frame: Frame, ear: Ear, *, placement: Placement, meeting: int) ->
     return ear.port is not None and frame.vlan == placement.vlans[ear.port] == meeting
 
 
-def controlethernet(number: int, *, mark: str) -> bytes:
+def control_frame(number: int, *, mark: str) -> bytes:
     """Return a plain frame from test port ``number`` to everybody."""
     return ethernet(source(number), BROADCAST, tags=(), mark=mark)
 

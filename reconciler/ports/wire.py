@@ -12,7 +12,7 @@ class Wires(Protocol):
     def open(self, interfaces: Collection[str]) -> Mapping[str, str]:
         """Listen on ``interfaces`` from here on; return the hardware address of each, empty if it cannot be heard.
 
-        InputError: there is no leave to.
+        An interface that is not there, or down, cannot be. InputError: there is no leave to.
         """
         ...
 
@@ -24,7 +24,8 @@ class Wires(Protocol):
         """Listen for ``seconds``, or until all of ``until`` (interface, mark) came in.
 
         Returns the marks of all that came in since the last call, by interface. A mark is 32 hexadecimal digits after
-        the word RINGFENCE, anywhere in a frame.
+        the word RINGFENCE, anywhere in a frame. DeviceError ``WireDown``: an interface was down meanwhile, and its
+        silence is none.
         """
         ...
 

@@ -34,6 +34,7 @@ _SECRET = (
 _RULES = {
     "give either names or count": "write names for these very nodes, or count for any that match, and not both",
     "select and spread go with": "delete select and spread, or write count in place of names",
+    "a port is named twice": "name each port once",
     "is named twice": "name each node once",
     "the threshold is higher": "lower the threshold, or add signers",
     "last is smaller than first": "swap the two",
@@ -91,7 +92,10 @@ def _tell_choice(context: Mapping[str, object], value: object) -> Told:
     return Told("BadValue", f"is {cut(str(value))}, which is not known here", hint)
 
 
-def _tell_short(_context: Mapping[str, object], value: object) -> Told:
+def _tell_short(context: Mapping[str, object], value: object) -> Told:
+    if value and not isinstance(value, str):
+        least = context["min_length"]
+        return Told("BadValue", f"has {context['actual_length']}; the least is {least}", f"give {least} or more")
     return Told("BadValue", "is empty", "write something" if isinstance(value, str) else "give at least one")
 
 

@@ -61,10 +61,15 @@ def _explain(raw: RawDocument, *, model: type[BaseModel], errors: list[ErrorDeta
         location = tuple(part for part in error["loc"] if part != "[key]")
         # A list whose members are wrong is also called too short; the members' findings say it all. So does the
         # finding of a field whose name is wrong, where the right one is called missing.
-        followed = error["type"] == "too_short" and _value(raw, location) not in ([], None)
+        followed = error["type"] == "too_short" and _has_wrong_members(error, errors)
         if not followed and not (error["type"] == "missing" and location in misnamed):
             findings.append(_finding(raw, model=model, error=error, location=location))
     return sorted(findings)
+
+
+def _has_wrong_members(error: ErrorDetails, errors: list[ErrorDetails]) -> bool:
+    own = error["loc"]
+    return any(len(other["loc"]) > len(own) and other["loc"][: len(own)] == own for other in errors)
 
 
 def _misnamed(model: type[BaseModel], errors: list[ErrorDetails]) -> Iterator[Location]:

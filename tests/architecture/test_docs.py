@@ -77,6 +77,8 @@ def test_every_setting_is_described() -> None:
     from reconciler.daemon.settings import (
         AirlockListener,
         EnclaveListener,
+        ProbeCable,
+        ProbeSettings,
         RemoteSettings,
         Settings,
         TlsFiles,
@@ -86,5 +88,6 @@ def test_every_setting_is_described() -> None:
     page = (_ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     fields = {*Settings.model_fields, *AirlockListener.model_fields, *EnclaveListener.model_fields} - {"tls"}
     fields |= {*RemoteSettings.model_fields, *WebhookSettings.model_fields} - {"tls"}
+    fields |= {f"probe.{name}" for name in ProbeSettings.model_fields} | set(ProbeCable.model_fields)
     fields |= {f"tls.{name}" for name in TlsFiles.model_fields}
     assert [name for name in sorted(fields) if f"`{name}`" not in page] == []

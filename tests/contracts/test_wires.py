@@ -87,6 +87,24 @@ def test_an_interface_that_is_not_there_has_no_address_and_takes_no_frames(wires
     assert wires.listen(0.05) == {}
 
 
+def test_an_interface_that_is_down_is_not_taken_for_a_silent_one(enter: tuple[str, ...], wires: WireProcess) -> None:
+    def link(name: str, state: str) -> None:
+        subprocess.run([*enter, "ip", "link", "set", name, state], check=True, timeout=10)
+
+    link("far", "down")
+    try:
+        assert wires.open(["near"])["near"] == "", "it has no link"
+        link("far", "up")
+        assert wires.open(["near"])["near"]
+        link("far", "down")
+        link("far", "up")
+        with pytest.raises(DeviceError) as caught:
+            wires.listen(0.05)
+        assert (caught.value.subject, caught.value.reason) == ("interface near", "WireDown")
+    finally:
+        link("far", "up")
+
+
 def test_what_was_opened_before_is_not_listened_on_any_more(wires: WireProcess) -> None:
     wires.open(["far"])
     wires.open(["near"])

@@ -5,8 +5,6 @@ The tests are one story and run in their order; a step that fails fails those af
 
 from __future__ import annotations
 
-import hashlib
-import json
 import signal
 import subprocess
 import time
@@ -67,17 +65,7 @@ def test_01_a_lab_of_light_nodes_only_is_an_inventory_like_any_other(story: Stor
 
 
 def test_02_an_enclave_of_two_light_nodes_comes_up_on_real_quotes(story: Story) -> None:
-    pem = story.state.root / "tls/certificate.pem"
-    der = subprocess.run(
-        ["openssl", "x509", "-in", str(pem), "-outform", "der"], capture_output=True, timeout=10, check=True
-    ).stdout
-    built = story.ringfence(
-        "image", "build", "--pin", hashlib.sha256(der).hexdigest(), "--out", str(story.state.images), "-o", "json"
-    )
-    assert built.returncode == 0, built.stderr
-    declared = story.ringfence("image", "predict", json.loads(built.stdout)["path"])
-    (story.repository / "images/worker.yaml").write_text(declared.stdout)
-    subprocess.run(["cp", "-r", str(PROJECT / "examples/blue/tenants"), str(story.repository)], check=True, timeout=10)
+    story.ask_for_blue()
     story.edit("reattest: 30s", "reattest: 10s")
     story.commit("blue: two light nodes")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -71,3 +73,14 @@ class Story:
         for words in (("init", str(self.repository), *signers), inventory):
             done = self.ringfence(*words)
             assert done.returncode == 0, done.stderr
+
+    def ask_for_blue(self) -> None:
+        """Build an image, declare it, and ask for enclave blue, two nodes; nothing is committed."""
+        pem = self.state.root / "tls/certificate.pem"
+        words = ["openssl", "x509", "-in", str(pem), "-outform", "der"]
+        pin = hashlib.sha256(subprocess.run(words, capture_output=True, timeout=10, check=True).stdout).hexdigest()
+        built = self.ringfence("image", "build", "--pin", pin, "--out", str(self.state.images), "-o", "json")
+        assert built.returncode == 0, built.stderr
+        declared = self.ringfence("image", "predict", json.loads(built.stdout)["path"])
+        (self.repository / "images/worker.yaml").write_text(declared.stdout)
+        shutil.copytree(PROJECT / "examples/blue/tenants", self.repository / "tenants", dirs_exist_ok=True)

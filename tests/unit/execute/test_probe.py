@@ -165,3 +165,26 @@ def test_a_switch_that_does_not_move_a_port_is_not_probed(place: Place) -> None:
 
 def test_nothing_sent_is_not_tight() -> None:
     assert Findings().verdict == "unknown"
+
+
+@pytest.mark.parametrize(("reason", "is_doubt"), [("WireDown", True), ("WireLost", False)])
+def test_an_interface_that_goes_down_under_way_makes_silence_worthless(
+    place: Place, monkeypatch: pytest.MonkeyPatch, reason: str, *, is_doubt: bool
+) -> None:
+    listen, calls = place.wires.listen, []
+
+    def failing(seconds: float, **rest: Any) -> Any:  # noqa: ANN401 - passed on
+        calls.append(1)
+        if len(calls) > 3:
+            raise DeviceError("interface al1", "went down", reason=reason)
+        return listen(seconds, **rest)
+
+    monkeypatch.setattr(place.wires, "listen", failing)
+    if is_doubt:
+        found = place.probe()
+        assert found.verdict == "unknown"
+        assert found.doubts == ["interface al1 went down, so its silence proves nothing"]
+    else:
+        with pytest.raises(DeviceError):
+            place.probe()
+    _assert_parked(place)

@@ -62,7 +62,8 @@ def test_nodes_of_the_inventory_fit_its_switch_and_zone() -> None:
 
 def test_names_and_numbers_of_the_largest_lab_never_meet() -> None:
     largest = topology.nodes(topology.MAX_NODES)
-    vlans = [node.airlock_vlan for node in largest] + [topology.ENCLAVE_VLAN, topology.PARKING_VLAN]
+    vlans = [node.airlock_vlan for node in largest]
+    vlans += [topology.ENCLAVE_VLAN, topology.PARKING_VLAN, topology.PROBE_VLAN]
     assert len(set(vlans)) == len(vlans)
     assert len({node.mac for node in largest}) == topology.MAX_NODES
     interfaces = [name for node in largest for name in (node.tap, node.cable, node.port, f"tor-{node.port}")]
@@ -73,10 +74,10 @@ def test_every_port_of_the_switch_is_born_as_an_access_port() -> None:
     argv = network.switch_argv(NODES, database="unix:x")
     commands = " ".join(argv).split(" -- ")
     born = [command for command in commands if command.startswith("add-port tor ")]
-    assert len(born) == 2 * len(NODES) + 2
+    assert len(born) == 2 * len(NODES) + 2 + len(topology.TEST_PORTS)
     assert all("vlan_mode=access tag=" in command for command in born)
-    for node in NODES:
-        assert f"add-port tor {node.port} vlan_mode=access tag=999 protected=true" in born
+    for port in (*(node.port for node in NODES), *topology.TEST_PORTS):
+        assert f"add-port tor {port} vlan_mode=access tag=999 protected=true" in born
 
 
 def test_no_namespace_of_the_lab_forwards() -> None:

@@ -38,6 +38,23 @@ RED_ENCLAVE = "tenants/red/enclaves/red.yaml"
 GREEN = "tenants/blue/enclaves/green.yaml"
 EAST = FILES[ZONE].decode().replace("name: east", "name: west").encode()
 
+PROBE = """last: 199}
+  probe:
+    vlan: 990
+    ports:
+      - {switch: tor, port: swp4}
+      - {switch: tor, port: swp3}
+"""
+
+
+def _probed(old: str = "", new: str = "", *, name: str = "east") -> dict[str, bytes]:
+    """Return the valid files with test ports in a zone, and ``old`` in those replaced by ``new``."""
+    text = FILES[ZONE].decode().replace("name: east", f"name: {name}")
+    zone = text.replace("last: 199}\n", PROBE.replace(old, new) if old else PROBE)
+    switch = changed(SWITCH, "swp3]", "swp3, swp4]")
+    return {**switch, f"site/zones/{name}.yaml": zone.encode()}
+
+
 PLACE_MISTAKES = [
     Mistake(
         "wrong kind in path",
@@ -308,6 +325,29 @@ REFERENCE_MISTAKES = [
         "is in zone west, the node in east",
     ),
     Mistake(
+        "test port of a switch that is not there",
+        _probed("tor, port: swp3", "tro, port: swp3"),
+        f"{ZONE}:11:18",
+        "DanglingReference",
+        "there is no Switch tro",
+        "did you mean tor?",
+    ),
+    Mistake(
+        "test port that its switch does not have",
+        _probed("swp3", "swp33"),
+        f"{ZONE}:11:29",
+        "DanglingReference",
+        "switch tor has no port swp33",
+        "did you mean swp3?",
+    ),
+    Mistake(
+        "test port in another zone",
+        _probed("swp4", "swp4", name="west"),
+        "site/zones/west.yaml:10:18",
+        "ZoneMismatch",
+        "switch tor is in zone east",
+    ),
+    Mistake(
         "network in another zone",
         {**changed(NET, "zone: east", "zone: west"), "site/zones/west.yaml": EAST},
         f"{BLUE}:5:19",
@@ -332,6 +372,14 @@ CLASH_MISTAKES = [
         "PortTwice",
         "port swp1 of switch tor is taken by node n1",
         f"see {N1}:11",
+    ),
+    Mistake(
+        "test port of a node",
+        _probed("swp4", "swp1"),
+        f"{N1}:11:13",
+        "PortTwice",
+        "port swp1 of switch tor is taken by zone east",
+        f"see {ZONE}:10",
     ),
     Mistake(
         "interface twice",
@@ -387,6 +435,38 @@ CLASH_MISTAKES = [
         "VlanClash",
         "is one of the airlock VLANs of zone east",
         f"see {ZONE}:6",
+    ),
+    Mistake(
+        "network on the probe VLAN",
+        {**_probed(), NET: changed(NET, "vlan: 200", "vlan: 990")[NET]},
+        f"{NET}:6:9",
+        "VlanClash",
+        "VLAN 990 of zone east is taken by zone east",
+        f"see {ZONE}:8",
+    ),
+    Mistake(
+        "probes in the airlocks",
+        _probed("990", "150"),
+        f"{ZONE}:8:11",
+        "VlanClash",
+        "VLAN 150 is one of the zone's airlock VLANs",
+        "probe outside the range",
+    ),
+    Mistake(
+        "one test port",
+        _probed("      - {switch: tor, port: swp3}\n", ""),
+        f"{ZONE}:10:7",
+        "BadValue",
+        "spec.probe.ports has 1; the least is 2",
+        "give 2 or more",
+    ),
+    Mistake(
+        "a test port twice",
+        _probed("swp4", "swp3"),
+        f"{ZONE}:8:5",
+        "BadValue",
+        "a port is named twice",
+        "name each port once",
     ),
     Mistake(
         "parking in the airlocks",
@@ -454,7 +534,7 @@ def test_mistake_is_told_with_its_place_and_a_hint(mistake: Mistake) -> None:
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 def test_mistake_has_no_echo(mistake: Mistake) -> None:
     """One mistake, one finding: a broken node does not make everything that mentions it look wrong."""
-    doubled = {"switch in another zone"}
+    doubled = {"switch in another zone", "test port in another zone"}
     assert len(findings(mistake.files)) == 1 or mistake.name in doubled
 
 
