@@ -172,7 +172,7 @@ def _lines(findings: Findings, *, deaf: list[str]) -> Iterator[str]:
     width = max([len(title) for title in findings.sent] + [0])
     for title, sent in findings.sent.items():
         count = sum(leak.placement == title for leak in findings.leaks)
-        yield f"  {title.ljust(width)}  {sent} frames  {f'{count} LEAKS' if count else 'nothing where it must not be'}"
+        yield f"  {title.ljust(width)}  {sent} frames  {f'{count} leaked' if count else 'nothing where it must not be'}"
     yield from (
         f"leak: {leak.placement}: sent from {leak.sender} on VLAN {leak.vlan}, {leak.shown}: heard in {leak.heard}"
         for leak in findings.leaks
