@@ -32,8 +32,8 @@ _EXITS = """\
 | exit | means |
 |---|---|
 | 0 | done, or nothing to do |
-| 1 | `reconcile` converged as far as it can be, and a problem is left; `lab probe` or `policy check` failed; `probe` proved nothing; \
-`verify` found a bundle whole that nobody vouches for; an error of `plan --detailed-exitcode` |
+| 1 | `reconcile` converged as far as it can be, and a problem is left; `lab probe` or `policy check` failed; \
+`probe` proved nothing; `verify` found a bundle whole that nobody vouches for; an error of `plan --detailed-exitcode` |
 | 2 | an `InputError`, or a command line that is not understood; `plan --detailed-exitcode`: there is something to do |
 | 3 | a `TrustError`; `audit` or `verify` found a flaw; a check of `inspect` failed; `probe` found a leak |
 | 4 | a `DeviceError` |

@@ -1,12 +1,12 @@
 """The audit of a clone, as commands run it: one function, ``run_audit``, and what came of it, ``Audited``.
 
-    audited = run_audit(git, sight=None, progress=None, take=None, heads=(), more=())
+    audited = run_audit(git, sight=None, progress=None, take=None, heads=())
 
 ``git`` is the clone, ``sight`` the desired state in force. Without it, that is found out, and without the evidence
 branch's help if nothing can be trusted by that (which is a flaw, then). ``progress`` is told how far it is, ``take`` is
 given every record whose signature and place hold, in the order of the log, as the audit goes past it. ``heads`` are
-tree heads that somebody kept from before: the log must lead on from each. ``more`` are other checks of the branch, each
-a function that gives flaws; witnesses and the clone's own memory of an earlier audit are always asked.
+tree heads that somebody kept from before: the log must lead on from each. Witnesses and the clone's own memory of an
+earlier audit are always asked.
 
 ``audited.findings`` has ``flaws`` (path, code, message, severity), ``heads`` by node, ``records``, ``verdicts`` and
 other figures in ``checked``, and the log's ``origin``, ``size`` and ``root``; ``audited.history`` says who signed which
@@ -16,9 +16,8 @@ gives recorded bytes. Nothing is printed here, and no exit code chosen. ``Audite
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Self
 
 from reconciler.cli.archive import evidence_tip, open_archive, read_heads
@@ -37,9 +36,6 @@ from reconciler.repo.reader import EvidenceReader
 from reconciler.repo.rotation import find_openings
 from reconciler.repo.signing import public_keys
 from reconciler.repo.witnessed import Watched, hear_witnesses
-
-Check = Callable[[str, Findings], Iterable[Flaw]]
-"""Given the evidence commit and what was found so far, gives more flaws."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +70,6 @@ def run_audit(
     progress: Progress | None = None,
     take: Callable[[Record], None] | None = None,
     heads: Sequence[Checkpoint] = (),
-    more: Sequence[Check] = (),
 ) -> Audited:
     """Audit the evidence branch that ``sight`` names.
 
@@ -109,7 +104,7 @@ def run_audit(
     found.checked.commits, found.checked.bytes = history.commits, branch.bytes
     for error in history.flaws if doubt is None else (doubt, *history.flaws):
         found.add(error.subject, error.reason, error.message)
-    for flaw in chain(_kept(git, sight, tip, found), *(check(tip, found) for check in more)):
+    for flaw in _kept(git, sight, tip, found):
         found.add(flaw.path, flaw.code, flaw.message)
     found.sort()
     if not found.flaws:

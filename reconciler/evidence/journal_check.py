@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -86,7 +86,7 @@ class JournalReview:
             after = fold_journal(self.head, entry, digest=digest(payload))
             _check_events(entry, self.head, after, self._history)
         except RingfenceError as error:
-            return [_flaw(path, error)]
+            return [flaw_of(path, error)]
         self.head = after
         for event in entry.events:
             if isinstance(event, Followed):
@@ -99,33 +99,6 @@ class JournalReview:
         if head == (None if self.head is None else canonical_value(self.head)):
             return []
         return [JournalFlaw(path=HEAD_PATH, code="HeadMismatch", message="the head is not the sum of the journal")]
-
-
-@dataclass(slots=True, kw_only=True)
-class JournalFindings:
-    """What was found: the entries that hold, in order, their sum, and when each commit came into force."""
-
-    flaws: list[JournalFlaw] = field(default_factory=list)
-    entries: list[JournalEntry] = field(default_factory=list)
-    head: JournalHead | None = None
-    followed: dict[str, datetime] = field(default_factory=dict)
-
-
-def check_journal(envelopes: Iterable[tuple[str, bytes]], *, history: History, head: bytes | None) -> JournalFindings:
-    """Return everything found in a journal of ``envelopes`` (path, envelope; any order) with the claimed ``head``."""
-    found = JournalFindings()
-    opened: list[tuple[int, str, bytes]] = []
-    for path, envelope in envelopes:
-        try:
-            opened.append(open_entry(path, envelope, history))
-        except RingfenceError as error:
-            found.flaws.append(_flaw(path, error))
-    review = JournalReview(history, tell=found.entries.append)
-    for _, path, payload in sorted(opened):
-        found.flaws += review.take(path, payload)
-    found.flaws += review.finish(head)
-    found.head, found.followed = review.head, review.followed
-    return found
 
 
 def open_entry(path: str, envelope: bytes, history: History) -> tuple[int, str, bytes]:
@@ -179,5 +152,6 @@ def _stray(entry: JournalEntry, message: str) -> TrustError:
     return TrustError(f"journal entry {entry.sequence}", message, reason="JournalStray")
 
 
-def _flaw(path: str, error: RingfenceError) -> JournalFlaw:
+def flaw_of(path: str, error: RingfenceError) -> JournalFlaw:
+    """Return ``error``, which was met with at ``path``, as a flaw."""
     return JournalFlaw(path=path, code=error.reason, message=str(error))

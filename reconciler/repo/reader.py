@@ -11,12 +11,8 @@ from collections.abc import Iterator
 
 from reconciler.errors.taxonomy import TrustError
 from reconciler.evidence.round import records_path
-from reconciler.repo.evidence_history import walk_history
 from reconciler.repo.git import Git, TreeEntry, check_id
 from reconciler.repo.places import OBSERVATION_PATH, blob_path
-from reconciler.repo.rotation import find_openings
-from reconciler.repo.signers import AllowedSigners
-from reconciler.repo.signing import public_keys
 
 _BULK_BYTES = 256 << 20
 
@@ -61,15 +57,6 @@ class EvidenceReader:
             hint = "the evidence branch was altered, or its objects are damaged: compare with another clone"
             raise TrustError(path, "does not have the digest that it is named by", reason="BlobAltered", hint=hint)
         return content
-
-    def check_history(self, *, signers: AllowedSigners) -> list[TrustError]:
-        """Return every way in which the branch was not only added to.
-
-        ``signers`` may have signed its commits; more of it is in ``evidence_history``.
-        """
-        git, commit, keys = self._git, self._commit, public_keys(signers)
-        is_rotation = find_openings(git, commit).__contains__
-        return walk_history(git, commit, signers=signers, keys=keys, is_rotation=is_rotation).flaws
 
     def _under(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         entries = [(path, entry) for path, entry in sorted(self._entries.items()) if path.startswith(prefix)]

@@ -20,8 +20,8 @@ from reconciler.evidence.journal import (
     Refused,
     SignerChanged,
 )
-from reconciler.evidence.journal_check import check_journal
 from reconciler.model.desired import DesiredState
+from tests.support.journal_audit import check_journal
 from tests.support.journalled import JournalledRunner, audited, head_of, history_of
 from tests.support.runner import assert_settled
 from tests.support.sites import EnclaveShape, NodeShape, site

@@ -15,11 +15,12 @@ from reconciler.daemon.journal import Journal
 from reconciler.daemon.source import Sight
 from reconciler.errors.taxonomy import RingfenceError, TrustError
 from reconciler.evidence.journal import JournalHead, Step, parse_journal_head
-from reconciler.evidence.journal_check import History, JournalFindings, check_journal
+from reconciler.evidence.journal_check import History
 from reconciler.execute.outcome import Outcome
 from reconciler.execute.passes import Draft
 from reconciler.model.desired import DesiredState
 from reconciler.repo.signers import AllowedSigners
+from tests.support.journal_audit import JournalFindings, check_journal
 from tests.support.runner import EVIDENCE_KEY, Runner
 from tests.support.world import World
 

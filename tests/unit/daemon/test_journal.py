@@ -24,7 +24,7 @@ from reconciler.evidence.journal import (
     Refused,
     Step,
 )
-from reconciler.evidence.journal_check import History, JournalFindings, check_journal
+from reconciler.evidence.journal_check import History
 from reconciler.plan.pin import parse_pin, pinned_document
 from reconciler.ports.ledger import Entry
 from reconciler.repo.approving import approve
@@ -35,6 +35,7 @@ from reconciler.repo.signers import AllowedSigners
 from reconciler.repo.signing import EvidenceKey
 from tests.support.documents import FILES, changed
 from tests.support.gitrepo import GitRepo
+from tests.support.journal_audit import JournalFindings, check_journal
 from tests.support.journalled import JournalledRunner, audited, head_of
 from tests.support.sites import EnclaveShape
 from tests.support.sites import site as sketch

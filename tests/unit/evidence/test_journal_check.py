@@ -24,11 +24,12 @@ from reconciler.evidence.journal import (
     SignerChanged,
 )
 from reconciler.evidence.journal_changes import refusal_of
-from reconciler.evidence.journal_check import History, JournalFindings, JournalReview, check_journal
+from reconciler.evidence.journal_check import History, JournalReview
 from reconciler.evidence.journal_entries import journal_entries
 from reconciler.evidence.overrides import overrides
 from reconciler.model.desired import DesiredState
 from reconciler.ports.ledger import Entry
+from tests.support.journal_audit import JournalFindings, check_journal
 from tests.support.journals import START
 from tests.support.runner import EVIDENCE_KEY
 from tests.support.sites import site
