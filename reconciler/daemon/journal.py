@@ -26,7 +26,7 @@ from reconciler.evidence.overrides import overrides
 from reconciler.execute.outcome import Blocked, Done, Outcome
 from reconciler.execute.passes import Draft
 from reconciler.model.desired import DesiredState
-from reconciler.model.observed import PortMode
+from reconciler.model.observed import UNKNOWN_TRUNK, PortMode
 from reconciler.plan.actions import EnterAirlock, Park, PowerOff, RotateKey
 from reconciler.plan.pin import Pin
 from reconciler.ports.ledger import Entry
@@ -208,9 +208,12 @@ class Journal:
 
 
 def _unknown(draft: Draft) -> frozenset[str]:
-    """Return the ports that no node uses and of which nothing is known, as subjects of drift."""
-    spare = draft.observed.spare_ports.items()
-    return frozenset(f"port/{switch}:{port}" for (switch, port), seen in spare if seen.mode is PortMode.UNKNOWN)
+    """Return the ports that no node uses, and the trunks, of which nothing is known, as subjects of drift."""
+    spare, trunks = draft.observed.spare_ports.items(), draft.observed.trunks.items()
+    return frozenset(
+        [f"port/{switch}:{port}" for (switch, port), seen in spare if seen.mode is PortMode.UNKNOWN]
+        + [f"trunk/{switch}:{port}" for (switch, port), words in trunks if words == UNKNOWN_TRUNK]
+    )
 
 
 def _healed(draft: Draft, outcomes: Mapping[str, Outcome]) -> frozenset[str]:

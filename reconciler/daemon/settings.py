@@ -18,7 +18,7 @@ from pydantic import Field, IPvAnyAddress, TypeAdapter, ValidationError, model_v
 from reconciler.drivers.secret import Credentials, Secret
 from reconciler.errors.taxonomy import Finding, InputError
 from reconciler.model.base import Duration, Name, Value
-from reconciler.model.switches import PortName
+from reconciler.model.trunks import PortName
 
 VARIABLE = "RINGFENCE_SETTINGS"
 _OTHERS = 0o077

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState
+from reconciler.model.trunks import Carried, carried_by, parse_spans
 from reconciler.ports.isolation import AccessPort
 
 BASE = "urn:ietf:params:xml:ns:netconf:base:1.0"
@@ -29,6 +30,9 @@ class VlanModel:
     ``own_name`` where there is one. ``is_on`` holds ``on_word`` or ``off_word``. ``mode`` (``access_word``) and
     ``access`` (``access_form``) are below ``vlans``: a container that holds nothing else and is replaced as a whole, or
     the entry itself, in which other things stand too. ``demanded`` are values without which a port is no access port.
+    Of a trunk (``trunk_word``), ``trunks`` are the VLANs with a tag, ranges written with ``between``, all VLANs if there
+    are none; ``native`` (``native_form``) is the one without, which passes though no list has it if it
+    ``is_native_own``.
     """
 
     entry: tuple[str, ...]
@@ -44,6 +48,12 @@ class VlanModel:
     access: str
     access_form: str = "{}"
     demanded: tuple[tuple[str, str], ...] = ()
+    trunk_word: str
+    trunks: str
+    between: str
+    native: str
+    native_form: str = "{}"
+    is_native_own: bool
 
 
 _IF = "{http://openconfig.net/yang/interfaces}"
@@ -61,6 +71,11 @@ OPENCONFIG = VlanModel(
     mode=f"{_VLAN}interface-mode",
     access_word="ACCESS",
     access=f"{_VLAN}access-vlan",
+    trunk_word="TRUNK",
+    trunks=f"{_VLAN}trunk-vlans",
+    between="..",
+    native=f"{_VLAN}native-vlan",
+    is_native_own=True,
 )
 """openconfig-interfaces, openconfig-if-ethernet and openconfig-vlan."""
 
@@ -76,6 +91,12 @@ NXOS = VlanModel(
     access=f"{_NX}accessVlan",
     access_form="vlan-{}",
     demanded=((f"{_NX}layer", "Layer2"),),
+    trunk_word="trunk",
+    trunks=f"{_NX}trunkVlans",
+    between="-",
+    native=f"{_NX}nativeVlan",
+    native_form="vlan-{}",
+    is_native_own=False,
 )
 """Cisco NX-OS's own model, Cisco-NX-OS-device, where the VLANs that a trunk would carry stand beside the mode."""
 
@@ -142,6 +163,8 @@ def _state(model: VlanModel, entries: list[Any], *, parking: int | None) -> Port
     if len(containers) != 1 or not all(_texts(entry, leaf) == [text] for leaf, text in model.demanded):
         return _OTHER
     (container,) = containers
+    if _texts(container, model.mode) == [model.trunk_word]:
+        return PortState(mode=PortMode.OTHER, carried=_carried(model, container))
     has_more = any(child.tag not in (model.mode, model.access) for child in container)
     if model.vlans and has_more:
         return _OTHER  # Whatever it is: it is there besides being a plain access port.
@@ -152,14 +175,31 @@ def _state(model: VlanModel, entries: list[Any], *, parking: int | None) -> Port
     return _OTHER if vlan == parking and not is_off else PortState(mode=PortMode.ACCESS, vlan=vlan)
 
 
+def _carried(model: VlanModel, container: Any) -> Carried | None:  # noqa: ANN401  # as above
+    """Return what a trunk carries, None where that cannot be told."""
+    lists = [parse_spans(text, between=model.between) for text in _texts(container, model.trunks)]
+    natives = [_number(model.native_form, text) for text in _texts(container, model.native)]
+    if len(natives) > 1 or None in natives or None in lists:
+        return None
+    every = frozenset(range(1, _LAST_VLAN + 1))
+    allowed = frozenset[int]().union(*(found for found in lists if found)) if lists else every
+    native = natives[0] if natives else None
+    return carried_by(allowed | {native} if native is not None and model.is_native_own else allowed, native=native)
+
+
 def _texts(place: Any, path: str) -> list[str]:  # noqa: ANN401  # as above
     return [(found.text or "").strip() for found in place.findall(path)]
 
 
 def _vlan(model: VlanModel, texts: list[str]) -> int | None:
     """Return the VLAN that the one text stands for."""
-    digits = re.sub(r"\D", "", texts[0], flags=re.ASCII) if len(texts) == 1 else ""
-    is_so = bool(digits) and model.access_form.format(digits) == texts[0] and 1 <= int(digits) <= _LAST_VLAN
+    return _number(model.access_form, texts[0]) if len(texts) == 1 else None
+
+
+def _number(form: str, text: str) -> int | None:
+    """Return the VLAN that ``text`` stands for if VLANs are written like ``form``."""
+    digits = re.sub(r"\D", "", text, flags=re.ASCII)
+    is_so = bool(digits) and form.format(digits) == text and 1 <= int(digits) <= _LAST_VLAN
     return int(digits) if is_so else None
 
 

@@ -23,6 +23,7 @@ from typing import Any, Protocol, TypeVar
 
 from reconciler.errors.taxonomy import DeviceError, InvariantError, TransientError, cut
 from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState
+from reconciler.model.trunks import Carried, carried_by
 from reconciler.ports.isolation import AccessPort
 
 _ADDRESS = re.compile(r"^tcp:(?:\[([0-9A-Fa-f:]+)\]|([0-9.]+)):([0-9]{1,5})$")
@@ -77,7 +78,19 @@ def port_state(*, mode: Iterable[str], tag: Iterable[int], trunks: Iterable[int]
     tags, plain = tuple(tag), not tuple(trunks) and tuple(mode) in {(), ("access",)}
     if plain and len(tags) == 1 and 1 <= tags[0] <= _LAST_VLAN:
         return PortState(mode=PortMode.ACCESS, vlan=tags[0])
-    return PortState(mode=PortMode.OTHER)
+    return PortState(mode=PortMode.OTHER, carried=_carried(tuple(mode), tags, tuple(trunks)))
+
+
+def _carried(mode: tuple[str, ...], tags: tuple[int, ...], trunks: tuple[int, ...]) -> Carried | None:
+    """Return what a trunk carries, None where that cannot be told; without a list it carries everything."""
+    allowed = frozenset(trunks) - {0} if trunks else frozenset(range(1, _LAST_VLAN + 1))
+    match mode, tags:
+        case ((), ()) | (("trunk",), _):
+            return Carried(vlans=allowed)
+        case (("native-untagged",), (native,)):
+            return carried_by(allowed | {native}, native=native)
+        case _:
+            return None
 
 
 class OpenVswitch:

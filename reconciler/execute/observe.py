@@ -15,7 +15,15 @@ from reconciler.execute.concurrency import map_all
 from reconciler.execute.recall import PowerRecall
 from reconciler.model.desired import DesiredState
 from reconciler.model.drift import LONGEST
-from reconciler.model.observed import UNKNOWN_PORT, NodeObservation, ObservedState, PortState, PowerState
+from reconciler.model.observed import (
+    UNKNOWN_PORT,
+    UNKNOWN_TRUNK,
+    NodeObservation,
+    ObservedState,
+    PortMode,
+    PortState,
+    PowerState,
+)
 from reconciler.ports.site import Site
 
 
@@ -34,7 +42,8 @@ def observe(  # noqa: PLR0913  # two of the six only save work
     last observation; but what is equal to what was seen then is the same object, so that planning can tell by identity.
     """
     names = sorted(desired.nodes)
-    ports = dict(map_all(lambda name: (name, _ports(site, desired, name)), sorted(desired.switches), workers=workers))
+    read = dict(map_all(lambda name: (name, _ports(site, desired, name)), sorted(desired.switches), workers=workers))
+    ports = {name: {port: seen[port] for port in desired.switches[name].spec.ports} for name, seen in read.items()}
     power = dict(map_all(lambda name: (name, _power(site, name, now=now, recall=recall)), names, workers=workers))
     assignments, sessions, heads = site.boot.assignments(), site.desk.sessions(), site.ledger.heads()
     known = before.nodes if before else {}
@@ -69,6 +78,7 @@ def observe(  # noqa: PLR0913  # two of the six only save work
         key_versions=versions,
         key_made_at=_made_at(site, desired, versions),
         bouts=_bouts(site, now=now),
+        trunks=_trunks(desired, read),
     )
 
 
@@ -78,12 +88,25 @@ def _same(before: NodeObservation | None, seen: NodeObservation) -> NodeObservat
 
 
 def _ports(site: Site, desired: DesiredState, name: str) -> Mapping[str, PortState]:
-    ports = desired.switches[name].spec.ports
+    spec = desired.switches[name].spec
+    ports = (*spec.ports, *(trunk.port for trunk in spec.trunks))
     try:
         seen = site.switches[name].read_ports(ports)
     except (TransientError, DeviceError):
         seen = {}
     return {port: seen.get(port, UNKNOWN_PORT) for port in ports}
+
+
+def _trunks(desired: DesiredState, read: Mapping[str, Mapping[str, PortState]]) -> Mapping[tuple[str, str], str]:
+    """Return in words what every declared trunk carries."""
+    declared = [(name, trunk.port) for name, switch in desired.switches.items() for trunk in switch.spec.trunks]
+    return {(switch, port): _trunk(read[switch][port]) for switch, port in declared}
+
+
+def _trunk(state: PortState) -> str:
+    if state.mode is PortMode.ACCESS:
+        return state.words
+    return state.carried.words if state.carried else UNKNOWN_TRUNK
 
 
 def _power(site: Site, name: str, *, now: datetime, recall: PowerRecall | None) -> PowerState:

@@ -28,7 +28,8 @@ from reconciler.model.families import Family, Overlay
 from reconciler.model.guards import Disruption, Freeze, Limits, MaintenanceWindow
 from reconciler.model.policy import AppraisalPolicySpec
 from reconciler.model.probing import ZoneProbe
-from reconciler.model.switches import PortName, SwitchSpec
+from reconciler.model.switches import SwitchSpec
+from reconciler.model.trunks import PortName
 
 API_VERSION = "ringfence/v1alpha1"
 USUAL_PORTS = {"ipmi": 623, "redfish": 443}

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from reconciler.model.record import Head
 from reconciler.model.submission import Evidence
+from reconciler.model.trunks import Carried
 
 
 class PowerState(StrEnum):
@@ -32,10 +33,14 @@ class PortMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortState:
-    """What a switch says of a port; ``vlan`` is set for ACCESS only."""
+    """What a switch says of a port; ``vlan`` is set for ACCESS only.
+
+    ``carried`` is what a port carries that is OTHER, where that can be told. It decides nothing and is not compared.
+    """
 
     mode: PortMode
     vlan: int | None = None
+    carried: Carried | None = field(default=None, compare=False)
 
     @property
     def words(self) -> str:
@@ -48,6 +53,7 @@ class PortState:
 
 
 UNKNOWN_PORT = PortState(mode=PortMode.UNKNOWN)
+UNKNOWN_TRUNK = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +139,8 @@ class ObservedState:
     (None: its custodian does not know; no entry: it did not say). ``listening_since`` is when the attestation
     service began to listen without a break, None while it does not: only silence that somebody listened to counts
     against a node. ``bouts`` are the times at which drift was put right, by subject (``node/n1``, ``port/tor:swp9``),
-    oldest first; those of the last day.
+    oldest first; those of the last day. ``trunks`` says in words what each declared trunk (switch, port) carries, or
+    that it is ``unknown``.
     """
 
     observed_at: datetime
@@ -144,3 +151,4 @@ class ObservedState:
     key_versions: Mapping[str, int] = field(default_factory=dict)
     key_made_at: Mapping[str, datetime | None] = field(default_factory=dict)
     bouts: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    trunks: Mapping[tuple[str, str], str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from reconciler.model.base import Name, Value, Vlan
-from reconciler.model.switches import PortName
+from reconciler.model.trunks import PortName
 
 
 class PortRef(Value):

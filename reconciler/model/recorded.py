@@ -34,7 +34,7 @@ class RecordedObservation(Value):
 
     ``fingerprint`` is the plan's, over the same observation. ``power`` and ``assignments`` are by node, ``ports`` by
     switch and port, ``key_versions`` and ``key_made_at`` by key. ``bouts`` say when drift was put right, by subject;
-    left out if none was.
+    left out if none was. ``trunks`` say what declared trunks carry, by switch and port.
     """
 
     version: Literal[1] = 1
@@ -48,3 +48,4 @@ class RecordedObservation(Value):
     key_versions: dict[Name, int]
     key_made_at: dict[Name, AwareDatetime | None] = Field(default_factory=dict)
     bouts: dict[str, tuple[AwareDatetime, ...]] | None = None
+    trunks: dict[Name, dict[str, str]] | None = None

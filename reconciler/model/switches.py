@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from reconciler.model.base import Digest, Name, Value
 from reconciler.model.drift import SwitchDrift
-
-PORT_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._/:-]{0,61}[A-Za-z0-9])?$"
-
-PortName = Annotated[str, StringConstraints(pattern=PORT_PATTERN)]
-"""A port as its switch calls it: swp7, Ethernet1/7, xe-0/0/7."""
+from reconciler.model.trunks import PortName, Trunk
 
 _SCHEMES = {"openvswitch": "tcp", "netconf": "ssh", "cli": "ssh", "hil": "https"}
 _NEEDED = {"openvswitch": ("bridge",), "netconf": ("login",), "cli": ("login", "platform"), "hil": ("account",)}
@@ -81,10 +77,21 @@ class SwitchSpec(Value):
     """The model that it speaks; for `netconf`, and `openconfig` there if it is not given."""
     ports: Annotated[tuple[PortName, ...], Field(min_length=1)]
     """The ports that may be moved; all others are left alone."""
+    trunks: tuple[Trunk, ...] = ()
+    """Ports that carry several VLANs on purpose, with these VLANs and no others; read, and never written."""
     pace: SwitchPace = SwitchPace()
     """How fast it may be worked."""
     drift: SwitchDrift = "heal"
     """What is done about a port of `ports` that no node uses and that is not parked."""
+
+    @model_validator(mode="after")
+    def _trunks_apart(self) -> SwitchSpec:
+        names = [trunk.port for trunk in self.trunks]
+        if len(set(names)) != len(names):
+            raise ValueError("a trunk is declared twice")
+        if set(names) & set(self.ports):
+            raise ValueError(f"{min(set(names) & set(self.ports))} is a trunk and one of ports; those are never trunks")
+        return self
 
     @model_validator(mode="after")
     def _fits_its_driver(self) -> SwitchSpec:

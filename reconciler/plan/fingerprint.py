@@ -62,7 +62,8 @@ class Fingerprints:
             self._spare_digest = _digest(ports)
         former = {name: _standing(head) for name, head in observed.former.items()}
         bouts = {subject: [at.isoformat() for at in times] for subject, times in observed.bouts.items()}
-        rest = _digest([former, dict(observed.key_versions), bouts])
+        trunks = [[*at, words] for at, words in sorted(observed.trunks.items())]
+        rest = _digest([former, dict(observed.key_versions), bouts, trunks])
         return hashlib.sha256(self._nodes + self._spare_digest + rest).hexdigest()
 
 

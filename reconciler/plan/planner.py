@@ -23,6 +23,7 @@ from reconciler.plan.memory import PlanMemory
 from reconciler.plan.plan import Drift, Plan, Problem
 from reconciler.plan.scene import Scene
 from reconciler.plan.steps import steps_for
+from reconciler.plan.trunks import trunk_drift, trunk_problems
 
 __all__ = ["fingerprint", "plan"]
 
@@ -92,8 +93,13 @@ def _plan(  # noqa: PLR0913 - what a plan is made from, and what was made of it 
         observation=memory.fingerprint(observed),
         made_at=now,
         actions=in_order(actions + list(spare.actions)),
-        drift=(*_drift(scenes, memory), *spare.drift),
-        problems=(*_enclave_problems(assignments), *_node_problems(courses, memory), *spare.problems),
+        drift=(*_drift(scenes, memory), *spare.drift, *trunk_drift(desired, observed)),
+        problems=(
+            *_enclave_problems(assignments),
+            *_node_problems(courses, memory),
+            *spare.problems,
+            *trunk_problems(desired, observed),
+        ),
         preemptions=assignments.preemptions,
         held=(*guarded.held, *old.held),
     )

@@ -16,6 +16,7 @@ from reconciler.errors.taxonomy import TrustError
 from reconciler.model.desired import DesiredState
 from reconciler.model.observed import (
     UNKNOWN_PORT,
+    UNKNOWN_TRUNK,
     Assignment,
     NodeObservation,
     ObservedState,
@@ -50,7 +51,15 @@ def record_of(observed: ObservedState, *, desired: DesiredState) -> RecordedObse
         key_versions=dict(observed.key_versions),
         key_made_at=dict(observed.key_made_at),
         bouts=dict(observed.bouts) or None,
+        trunks=_trunks(observed) or None,
     )
+
+
+def _trunks(observed: ObservedState) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for (switch, port), words in observed.trunks.items():
+        found.setdefault(switch, {})[port] = words
+    return found
 
 
 def _port(state: PortState) -> RecordedPort:
@@ -110,6 +119,11 @@ def observed_from(recorded: RecordedObservation, *, desired: DesiredState, heads
         key_versions={key: version for key, version in recorded.key_versions.items() if key in known},
         key_made_at={key: made for key, made in recorded.key_made_at.items() if key in known},
         bouts=recorded.bouts or {},
+        trunks={
+            (name, trunk.port): (recorded.trunks or {}).get(name, {}).get(trunk.port, UNKNOWN_TRUNK)
+            for name, switch in desired.switches.items()
+            for trunk in switch.spec.trunks
+        },
     )
 
 

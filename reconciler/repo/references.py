@@ -38,6 +38,7 @@ def check_references(
         yield from _check_probe(found, zone)
     for switch in found.all(Switch).values():
         yield from mention(found, switch, Zone, switch.document.spec.zone, "spec", "zone")
+        yield from _check_trunks(found, switch)
     for network in found.all(Network).values():
         yield from mention(found, network, Zone, network.document.spec.zone, "spec", "zone")
     for node in found.all(Node).values():
@@ -79,6 +80,18 @@ def _check_witnesses(repository: Located[Repository], *, signers: AllowedSigners
             hint = meant(witness.signer, known) or f"add a line for {witness.signer} to {layout.ALLOWED_SIGNERS}"
             message = f"there is no signer {witness.signer} with an Ed25519 key"
             yield repository.find(*here, code="DanglingReference", message=message, hint=hint)
+
+
+def _check_trunks(found: Catalogue, switch: Located[Switch]) -> Iterator[Finding]:
+    zone = found.all(Zone).get(switch.document.spec.zone)
+    parking = zone.document.spec.parking_vlan if zone else None
+    for i, trunk in enumerate(switch.document.spec.trunks):
+        carried = trunk.carried()
+        if parking in carried.vlans | {carried.native}:
+            here = ("spec", "trunks", i, "native" if carried.native == parking else "vlans")
+            message = f"trunk {trunk.port} carries VLAN {parking}, on which zone {zone.name if zone else ''} parks"
+            hint = "that VLAN leads nowhere, so no trunk carries it (docs/hardware.md)"
+            yield switch.find(*here, code="VlanClash", message=message, hint=hint)
 
 
 def _check_probe(found: Catalogue, zone: Located[Zone]) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ _SECRET = (
 _RULES = {
     "give either names or count": "write names for these very nodes, or count for any that match, and not both",
     "select and spread go with": "delete select and spread, or write count in place of names",
+    "a trunk is declared twice": "declare each trunk once",
+    "those are never trunks": "take it out of one of the two",
     "a port is named twice": "name each port once",
     "is named twice": "name each node once",
     "the threshold is higher": "lower the threshold, or add signers",

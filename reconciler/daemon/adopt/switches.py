@@ -18,7 +18,7 @@ from reconciler.daemon.adopt.seed import Seed
 from reconciler.errors.taxonomy import RingfenceError
 from reconciler.model.observed import PortMode
 from reconciler.model.survey import PortSighting, SwitchSighting
-from reconciler.model.switches import PORT_PATTERN
+from reconciler.model.trunks import PORT_PATTERN
 
 _SHOWN = 6
 

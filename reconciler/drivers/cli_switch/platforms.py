@@ -9,13 +9,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from reconciler.drivers.cli_switch.profile import Meaning, Profile, Reading, Writing
+from reconciler.drivers.cli_switch.trunk import TrunkMeaning
 
 _SECTION = re.compile(r"^interface (?P<port>\S+)$")
 _HARMLESS_WORDS = (
     r"mtu|speed|duplex|spanning-tree|(no )?lldp|(no )?cdp|storm-control|load-interval|(no )?logging|fec|(no )?negotiate"
     r"|flowcontrol|(no )?snmp|beacon|error-correction|sflow|hardware|link-debounce|negotiation"
+)
+_LISTED = re.compile(r"switchport trunk allowed vlan (?:add )?([0-9,-]+|all|none)")
+_TRUNK = TrunkMeaning(
+    mode=re.compile(r"switchport mode trunk"),
+    vlans=_LISTED,
+    native=re.compile(r"switchport trunk native vlan (\d{1,4})"),
+    usual_native=1,
+    is_open=True,
+    strange=re.compile(
+        r"(?!switchport trunk native vlan \d{1,4}$)(?!switchport trunk allowed vlan (add )?([0-9,-]+|all|none)$)"
+        r"switchport (trunk|dot1q-tunnel|vlan|private-vlan|voice) .*"
+    ),
 )
 _SWITCHPORT = Meaning(
     access=re.compile(r"switchport access vlan (\d{1,4})"),
@@ -23,6 +37,7 @@ _SWITCHPORT = Meaning(
     label=re.compile(r"^description (\S.*)$"),
     harmless=re.compile(rf"switchport|switchport mode access|no shutdown|({_HARMLESS_WORDS})( .*)?"),
     stale=re.compile(r"switchport (trunk|voice|private-vlan|dot1q|vlan) .*"),
+    trunk=_TRUNK,
 )
 _REFUSED = re.compile(r"^\s*(%|ERROR|Error:|Invalid|Command rejected|Permission denied)", re.MULTILINE)
 _BUSY = re.compile(r"lock|another .*(session|user)|in progress|try again|maximum number of .*session", re.IGNORECASE)
@@ -76,7 +91,13 @@ EOS = Profile(
 OS10 = Profile(
     driver="dell_os10",
     readings=(Reading(command="show running-configuration interface", line=_SECTION, is_list=True),),
-    meaning=_SWITCHPORT,
+    # What a trunk carries untagged is its access VLAN there, and it carries nothing else that is not listed.
+    meaning=replace(
+        _SWITCHPORT,
+        trunk=replace(
+            _TRUNK, native=re.compile(r"switchport access vlan (\d{1,4})"), is_open=False, is_native_own=True
+        ),
+    ),
     writing=Writing(
         begin=("start transaction", "configure terminal"),
         enter=("interface {port}",),
@@ -117,6 +138,12 @@ JUNOS = Profile(
             r"|unit 0 family ethernet-switching( interface-mode access)?"
             r"|(ether|gigether)-options (no-)?(auto-negotiation|flow-control)"
         ),
+        trunk=TrunkMeaning(
+            mode=re.compile(r"unit 0 family ethernet-switching interface-mode trunk"),
+            vlans=re.compile(r"unit 0 family ethernet-switching vlan members (\S+)"),
+            native=re.compile(r"native-vlan-id (\d{1,4})"),
+            strange=re.compile(r"unit (?!0 ).*|.* (vlan-tagging|encapsulation|input-vlan-map|output-vlan-map)\b.*"),
+        ),
         spoiling=re.compile(r"^set interfaces (interface-range|apply-groups) "),
     ),
     writing=Writing(
@@ -156,6 +183,12 @@ NVUE = Profile(
         shut=re.compile(r"^<(?![^>]*\bUP\b)[^>]*>"),
         label=re.compile(r"\balias (\S+)"),
         harmless=re.compile(r"<(?!.*\bmaster (?!br_default\b)).*"),
+        trunk=TrunkMeaning(
+            mode=None,
+            vlans=re.compile(r"(\d{1,4})(?: PVID Egress Untagged)?"),
+            native=re.compile(r"(\d{1,4}) PVID Egress Untagged"),
+            strange=re.compile(r"(?!\d{1,4}( PVID Egress Untagged)?$)\d.*|<.*\bmaster (?!br_default\b).*"),
+        ),
         spoiling=None,
     ),
     writing=Writing(

@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reconciler.drivers.cli_switch.trunk import TrunkMeaning, carried_of
 from reconciler.model.observed import PortMode, PortState
 from reconciler.ports.isolation import AccessPort
 
 _LAST_VLAN = 4094
-_OTHER = PortState(mode=PortMode.OTHER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,9 @@ class Meaning:
     """What lines about a port mean.
 
     ``access`` has the VLAN as its group, ``label`` the description. ``shut``: the port is switched off. ``harmless``
-    lines say nothing of who is reached; ``stale`` ones are taken back one by one when a port is written. Where
-    ``spoiling`` stands anywhere in an answer, no port of it is plain: something else has a say in them.
+    lines say nothing of who is reached, those of a ``trunk`` what it carries; ``stale`` ones are taken back one by one
+    when a port is written. Where ``spoiling`` stands anywhere in an answer, no port of it is plain: something else has
+    a say in them.
     """
 
     access: re.Pattern[str]
@@ -47,6 +48,7 @@ class Meaning:
     label: re.Pattern[str]
     harmless: re.Pattern[str]
     stale: re.Pattern[str] | None = None
+    trunk: TrunkMeaning | None = None
     spoiling: re.Pattern[str] | None = None
 
 
@@ -136,7 +138,8 @@ def _seen(meaning: Meaning, lines: Iterable[str], *, is_spoiled: bool) -> Seen:
     vlans: list[int] = []
     stale: list[str] = []
     label, is_shut, is_plain = "", False, not is_spoiled
-    for line in lines:
+    told = list(lines)
+    for line in told:
         access, named = meaning.access.fullmatch(line), meaning.label.search(line)
         is_off = bool(meaning.shut.search(line))
         is_shut |= is_off
@@ -149,8 +152,15 @@ def _seen(meaning: Meaning, lines: Iterable[str], *, is_spoiled: bool) -> Seen:
             if meaning.stale and meaning.stale.fullmatch(line):
                 stale.append(line)
     is_access = is_plain and len(vlans) == 1 and 1 <= vlans[0] <= _LAST_VLAN
-    state = PortState(mode=PortMode.ACCESS, vlan=vlans[0]) if is_access else _OTHER
+    state = (
+        PortState(mode=PortMode.ACCESS, vlan=vlans[0]) if is_access else _other(meaning, told, is_spoiled=is_spoiled)
+    )
     return Seen(state=state, is_shut=is_shut, label=label, stale=tuple(stale))
+
+
+def _other(meaning: Meaning, lines: Iterable[str], *, is_spoiled: bool) -> PortState:
+    carried = carried_of(meaning.trunk, lines) if meaning.trunk and not is_spoiled else None
+    return PortState(mode=PortMode.OTHER, carried=carried)
 
 
 def lines_for(says: Writing, port: str, *, place: AccessPort, seen: Seen, is_parked: bool) -> list[str]:

@@ -22,7 +22,7 @@ from reconciler.drivers.cutoff import Cutoff
 from reconciler.drivers.secret import Credentials
 from reconciler.errors.taxonomy import DeviceError, InvariantError, RingfenceError, TransientError
 from reconciler.model.observed import UNKNOWN_PORT, PortMode, PortState
-from reconciler.model.switches import PORT_PATTERN
+from reconciler.model.trunks import PORT_PATTERN
 from reconciler.ports.isolation import AccessPort
 
 _ADDRESS = re.compile(r"^ssh:(?:\[([0-9A-Fa-f:]+)\]|([0-9A-Za-z.-]+)):([0-9]{1,5})$")
