@@ -177,6 +177,9 @@ def _lines(findings: Findings, *, deaf: list[str]) -> Iterator[str]:
         f"leak: {leak.placement}: sent from {leak.sender} on VLAN {leak.vlan}, {leak.shown}: heard in {leak.heard}"
         for leak in findings.leaks
     )
+    if findings.late:
+        places = ", ".join(sorted({leak.placement for leak in findings.late}))
+        yield f"late: {len(findings.late)} frames crossed right after a move, and not a second later ({places})"
     yield from (f"doubt: {doubt}" for doubt in findings.doubts)
     if deaf:
         shown = ", ".join(deaf[:_SHOWN]) + (f" and {len(deaf) - _SHOWN} more" if len(deaf) > _SHOWN else "")
@@ -198,6 +201,7 @@ def _document(findings: Findings, bench: Bench, *, deaf: list[str]) -> dict[str,
         "notListenedIn": deaf,
         "frames": findings.sent,
         "leaks": [asdict(leak) for leak in findings.leaks],
+        "late": [asdict(leak) for leak in findings.late],
         "doubts": findings.doubts,
     }
 

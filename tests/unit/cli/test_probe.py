@@ -110,13 +110,14 @@ def test_findings_are_told_line_by_line() -> None:
     leak = Leak(
         placement="all parked", shown="untagged, to everybody", sender="tor-1/swp5", vlan=999, heard="network x"
     )
-    found = Findings(sent={"all parked": 300, "all": 20}, leaks=[leak], doubts=["a doubt"])
+    found = Findings(sent={"all parked": 300, "all": 20}, leaks=[leak], late=[leak], doubts=["a doubt"])
     deaf = [f"the airlock of n{number}" for number in range(12)]
     shown = ", ".join(deaf[:10])
     assert list(_lines(found, deaf=deaf)) == [
         "  all parked  300 frames  1 leaked",
         "  all         20 frames  nothing where it must not be",
         "leak: all parked: sent from tor-1/swp5 on VLAN 999, untagged, to everybody: heard in network x",
+        "late: 1 frames crossed right after a move, and not a second later (all parked)",
         "doubt: a doubt",
         f"not listened in, for want of an interface here: {shown} and 2 more",
         "leaks: frames crossed where none may",
@@ -135,5 +136,6 @@ def test_findings_as_json_have_the_same() -> None:
         "notListenedIn": ["network x"],
         "frames": {"all": 1},
         "leaks": [],
+        "late": [],
         "doubts": ["a doubt"],
     }

@@ -188,3 +188,34 @@ def test_an_interface_that_goes_down_under_way_makes_silence_worthless(
         with pytest.raises(DeviceError):
             place.probe()
     _assert_parked(place)
+
+
+def test_what_crosses_once_and_not_again_was_late(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    send, calls = place.wires.send, []
+
+    def once(frames: Any) -> None:  # noqa: ANN401 - passed on
+        calls.append(1)
+        place.wires.bridges = {("test1", "test2")} if len(calls) == 4 else set()
+        send(frames)
+
+    monkeypatch.setattr(place.wires, "send", once)
+    found = place.probe()
+    assert (found.verdict, found.leaks) == ("tight", [])
+    assert {(leak.placement, leak.sender, leak.heard) for leak in found.late} == {
+        ("all parked", "tor/tp1", "test port tor/tp2")
+    }
+
+
+def test_what_crosses_before_a_control_fails_is_a_leak(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    send, calls = place.wires.send, []
+
+    def failing(frames: Any) -> None:  # noqa: ANN401 - passed on
+        calls.append(1)
+        place.wires.bridges = {("test1", "test2")} if len(calls) == 4 else set()
+        place.wires.broken = {"test1"} if len(calls) > 4 else set()
+        send(frames)
+
+    monkeypatch.setattr(place.wires, "send", failing)
+    found = place.probe(patience_s=0.01)
+    assert found.verdict == "leaks"
+    assert {leak.placement for leak in found.leaks} == {"all parked"}
