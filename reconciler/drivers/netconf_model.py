@@ -30,9 +30,8 @@ class VlanModel:
     ``own_name`` where there is one. ``is_on`` holds ``on_word`` or ``off_word``. ``mode`` (``access_word``) and
     ``access`` (``access_form``) are below ``vlans``: a container that holds nothing else and is replaced as a whole, or
     the entry itself, in which other things stand too. ``demanded`` are values without which a port is no access port.
-    Of a trunk (``trunk_word``), ``trunks`` are the VLANs with a tag, ranges written with ``between``, all VLANs if there
-    are none; ``native`` (``native_form``) is the one without, which passes though no list has it if it
-    ``is_native_own``.
+    Of a trunk (``trunk_word``), ``trunks`` are the VLANs with a tag, ranges written with ``between``, all VLANs if none
+    are; ``native`` (``native_form``) is the one without, which passes though no list has it if it ``is_native_own``.
     """
 
     entry: tuple[str, ...]

@@ -40,7 +40,8 @@ def test_setting_the_same_vlan_again_succeeds_and_changes_nothing(switches: Swit
 
 def test_trunk_is_seen_and_made_a_plain_access_port(switches: SwitchBench) -> None:
     switches.make_trunk("swp1")
-    assert switches.switch.read_ports(["swp1"])["swp1"].mode is PortMode.OTHER
+    seen = switches.switch.read_ports(["swp1"])["swp1"]
+    assert (seen.mode, seen.carried) == (PortMode.OTHER, switches.trunk)
     assert send(switches.switch, "swp1", vlan=999) == access(999)
     assert switches.truth("swp1") == access(999)
 

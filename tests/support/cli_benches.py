@@ -9,6 +9,7 @@ from typing import Any
 from reconciler.drivers.cli_switch.switch import CliSwitch
 from reconciler.drivers.secret import Credentials, Secret
 from reconciler.model.observed import PortMode, PortState
+from reconciler.model.trunks import Carried
 from tests.support.benches import Failing
 from tests.support.ssh_switch import PASSWORD, USER, SshSwitch, ssh_switch
 from tests.support.switch_benches import PARKING, SwitchBench, SwitchFactory
@@ -61,6 +62,7 @@ def _bench(platform: str) -> Iterator[SwitchBench]:
             truth=truth,
             node=lambda port: dialect.running[port].description,
             make_trunk=make_trunk,
+            trunk=Carried(vlans=frozenset({10, 20}), native={"os10": PARKING, "nvue": 1}.get(platform)),
             silent=fault("is_silent", value=True),
             refusing=fault("refuses", value=True),
             half=fault("loses", value="swp2"),

@@ -100,6 +100,7 @@ def hil() -> Iterator[SwitchBench]:
             truth=truth,
             node=None,
             make_trunk=lambda port: state.attached[nodes[port], "eno1"].update({"vlan/10": "net-10"}),
+            trunk=None,
             silent=silent,
             refusing=fault("refuses", value=True),  # type: ignore[arg-type]  # a context manager
             half=fault("loses", value="n2"),  # type: ignore[arg-type]  # a context manager
@@ -151,6 +152,7 @@ def hil_server() -> Iterator[SwitchBench]:
             truth=lambda port: switch.read_ports([names[port]])[names[port]],
             node=None,
             make_trunk=make_trunk,
+            trunk=None,
             silent=not_here,
             refusing=not_here,
             half=not_here,

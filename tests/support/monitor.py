@@ -270,13 +270,18 @@ class Monitor:
             self.track(node).was_parked_while_on = True
 
     def _judge_airlock(self, node: str, vlan: int) -> None:
-        """Require that nobody else can be on ``vlan``: no access port, and no trunk, which carries every VLAN."""
+        """Require that nobody else can be on ``vlan``: no access port, and no trunk, which carries every VLAN.
+
+        A declared trunk is an uplink; what it carries is somebody else's business.
+        """
+        uplinks = {(n, t.port) for n, s in self.world.desired.switches.items() for t in s.spec.trunks}
         others = [
             f"{switch.name}/{port}"
             for switch in self.world.switches.values()
             for port, state in switch.truth.items()
             if state.is_access(vlan) or state.mode is PortMode.OTHER
             if self.world.node_of_port(switch.name, port) != node and not self._was_hidden(switch.name, port, vlan)
+            if (switch.name, port) not in uplinks
         ]
         self._require(not others, f"{node} enters airlock {vlan}, where {others} are already")
 

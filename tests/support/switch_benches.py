@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from reconciler.drivers.netconf_model import MODELS
 from reconciler.drivers.openvswitch import OpenVswitch
 from reconciler.model.observed import PortMode, PortState
+from reconciler.model.trunks import Carried
 from reconciler.ports.isolation import Switch
 from tests.support.benches import DEADLINE_S, Failing, failing
 from tests.support.devices import RealSwitch, hung, wait_until
@@ -22,6 +23,7 @@ from tests.support.world_line import FOREVER, Fault, FaultKind, Line
 from tests.support.world_switch import SimulatedSwitch, access
 
 PARKING = 999
+EVERY_VLAN = frozenset(range(1, 4095))
 NETCONF_DEADLINE_S = 8.0
 
 
@@ -29,7 +31,8 @@ NETCONF_DEADLINE_S = 8.0
 class SwitchBench:
     """A switch with ports swp1 and swp2, parked on 999; ``node`` is whom a port's description names.
 
-    It is None where ports have no descriptions.
+    It is None where ports have no descriptions. ``trunk`` is what a port carries that ``make_trunk`` made one, None
+    where the switch does not tell.
     ``silent``: it does not answer. ``refusing``: it refuses every write. ``half``: of a batch, swp2 does not stay where
     it was sent, and the switch says so. ``rebooting``: it goes away in the middle of the next write, and comes back.
     """
@@ -38,6 +41,7 @@ class SwitchBench:
     truth: Callable[[str], PortState]
     node: Callable[[str], str] | None
     make_trunk: Callable[[str], None]
+    trunk: Carried | None
     silent: Failing
     refusing: Failing
     half: Failing
@@ -69,6 +73,7 @@ def simulated_switch() -> Iterator[SwitchBench]:
         truth=lambda port: switch.truth[port],
         node=lambda port: switch.labels.get(port, ""),
         make_trunk=make_trunk,
+        trunk=None,
         silent=failing(line, "switch/*", FaultKind.HANG),
         refusing=writes(FaultKind.REFUSED),
         half=writes(FaultKind.OLD, skip=1),
@@ -96,6 +101,7 @@ def openvswitch() -> Iterator[SwitchBench]:
                 truth=truth,
                 node=lambda port: real.configure("get", "port", port, "external_ids:ringfence-node").strip('"'),
                 make_trunk=make_trunk,
+                trunk=Carried(vlans=EVERY_VLAN),
                 silent=lambda: hung(real.database),
                 refusing=real.read_only,
                 half=lambda: _in_the_middle(real, "swp2", do=lambda: _meddle(real, "swp2")),
@@ -105,16 +111,16 @@ def openvswitch() -> Iterator[SwitchBench]:
 
 def netconf() -> AbstractContextManager[SwitchBench]:
     """Give a real NETCONF server that speaks OpenConfig."""
-    return _netconf("openconfig", speech=OPENCONFIG)
+    return _netconf("openconfig", speech=OPENCONFIG, trunk=Carried(vlans=EVERY_VLAN - {PARKING}, native=PARKING))
 
 
 def netconf_nxos() -> AbstractContextManager[SwitchBench]:
     """Give a real NETCONF server that speaks the model of NX-OS."""
-    return _netconf("nxos", speech=NXOS)
+    return _netconf("nxos", speech=NXOS, trunk=Carried(vlans=EVERY_VLAN - {1}, native=1))
 
 
 @contextmanager
-def _netconf(model: str, *, speech: Speech) -> Iterator[SwitchBench]:
+def _netconf(model: str, *, speech: Speech, trunk: Carried) -> Iterator[SwitchBench]:
     from reconciler.drivers.netconf import Netconf, SshLogin
 
     with RealNetconf(speech) as real:
@@ -149,6 +155,7 @@ def _netconf(model: str, *, speech: Speech) -> Iterator[SwitchBench]:
                 truth=truth,
                 node=lambda port: real.description(port).removeprefix("ringfence: "),
                 make_trunk=real.make_trunk,
+                trunk=trunk,
                 silent=silent,
                 refusing=lambda: real.fault("refuse"),
                 half=lambda: real.fault("half"),

@@ -14,6 +14,7 @@ from reconciler.execute.passes import Draft
 from reconciler.model.observed import UNKNOWN_PORT, ObservedState, PortMode, PortState, PowerState
 from reconciler.model.record import Head
 from reconciler.model.recorded import RecordedObservation
+from reconciler.model.trunks import Trunk
 from reconciler.plan.fingerprint import fingerprint
 from reconciler.plan.planner import plan
 from reconciler.plan.recorded import moved_since, never_seen, observed_from, parse_recorded, record_of
@@ -67,6 +68,18 @@ def test_when_drift_was_put_right_is_recorded_and_is_a_fact_that_a_plan_rests_on
     back = observed_from(parse_recorded(content), desired=draft.desired, heads=_heads(draft))
     assert back.bouts == observed.bouts
     assert fingerprint(back) == fingerprint(observed) != fingerprint(draft.observed)
+
+
+def test_what_trunks_carry_is_recorded_and_what_was_not_looked_at_is_unknown() -> None:
+    draft = at_stage(Stage.FRESH).draft()
+    tor = draft.desired.switches["tor-1"]
+    trunks = (Trunk(port="up1", vlans=(200,)), Trunk(port="up2", vlans=(200,)))
+    spec = tor.spec.model_copy(update={"trunks": trunks})
+    desired = replace(draft.desired, switches={"tor-1": tor.model_copy(update={"spec": spec})})
+    observed = replace(draft.observed, trunks={("tor-1", "up1"): "VLANs 200"})
+    recorded = parse_recorded(canonical_value(record_of(observed, desired=desired)))
+    back = observed_from(recorded, desired=desired, heads={})
+    assert back.trunks == {("tor-1", "up1"): "VLANs 200", ("tor-1", "up2"): "unknown"}
 
 
 def test_nothing_of_a_session_is_recorded() -> None:
