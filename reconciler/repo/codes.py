@@ -75,7 +75,7 @@ _ROWS: tuple[tuple[str, str, tuple[Severity, ...], str, str], ...] = (
     ("NobodyMay", "Repository", (_E, _W), "no rule covers a path", "add a rule for it"),
     ("WitnessIsWriter", "Repository", (_E,), "a witness signs the evidence too", "give it a key of its own"),
     ("WitnessTwice", "Repository", (_E,), "two witnesses have one name or one signer", "name another one"),
-    ("VlanClash", "Zone, Network, Node", (_E,), "a VLAN has two uses in one zone", "choose another VLAN"),
+    ("VlanClash", "Zone, Network, Node, Switch", (_E,), "a VLAN has two uses in one zone", "choose another VLAN"),
     ("SwitchTwice", "Switch", (_E,), "two documents describe one bridge", "delete one"),
     ("NetworkShared", "Enclave", (_E,), "two tenants use one network", "give each tenant a network"),
     ("NetworkJoined", "Enclave", (_W,), "two enclaves of a tenant use one network", "part them, or: shared: true"),

@@ -47,6 +47,9 @@ PROBE = """last: 199}
 """
 
 
+TRUNKS = "trunks: [{{port: up1, vlans: {vlans}}}]\n"
+
+
 def _probed(old: str = "", new: str = "", *, name: str = "east") -> dict[str, bytes]:
     """Return the valid files with test ports in a zone, and ``old`` in those replaced by ``new``."""
     text = FILES[ZONE].decode().replace("name: east", f"name: {name}")
@@ -435,6 +438,29 @@ CLASH_MISTAKES = [
         "VlanClash",
         "is one of the airlock VLANs of zone east",
         f"see {ZONE}:6",
+    ),
+    Mistake(
+        "trunk that carries the parking VLAN",
+        changed(SWITCH, "  bridge: tor\n", f"  bridge: tor\n  {TRUNKS.format(vlans='[200, {first: 990, last: 999}]')}"),
+        f"{SWITCH}:9:31",
+        "VlanClash",
+        "trunk up1 carries VLAN 999, on which zone east parks",
+        "no trunk carries it",
+    ),
+    Mistake(
+        "trunk with the parking VLAN untagged",
+        changed(SWITCH, "  bridge: tor\n", f"  bridge: tor\n  {TRUNKS.format(vlans='[200], native: 999')}"),
+        f"{SWITCH}:9:46",
+        "VlanClash",
+        "trunk up1 carries VLAN 999",
+    ),
+    Mistake(
+        "trunk among the ports",
+        changed(SWITCH, "  bridge: tor\n", f"  bridge: tor\n  {TRUNKS.replace('up1', 'swp3').format(vlans='[200]')}"),
+        f"{SWITCH}:5:3",
+        "BadValue",
+        "swp3 is a trunk and one of ports",
+        "take it out of one of the two",
     ),
     Mistake(
         "network on the probe VLAN",
