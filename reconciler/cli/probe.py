@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.ports.isolation import Switch
 
 _SHOWN = 10
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 _EXIT = {"tight": 0, "unknown": 1, "leaks": 3}
 
 
@@ -38,7 +39,7 @@ def probe(
     repo: Repository = Path(),
     settings: SettingsFile = None,
     zone: Annotated[str | None, typer.Option(help="This zone only; else every zone that has test ports here.")] = None,
-    patience: Annotated[float, typer.Option(help="How many seconds a test port may take to forward.")] = 5.0,
+    patience: Annotated[float, typer.Option(min=0.1, help="How many seconds a test port may take to forward.")] = 5.0,
     output: Annotated[Output, typer.Option("--output", "-o")] = Output.TEXT,
 ) -> None:
     """Send frames of every sort from test ports, and say whether one was heard where it must not be.
@@ -82,12 +83,22 @@ def _nothing(*_: object) -> None:
 
 @contextmanager
 def _stopped_as_by_hand() -> Iterator[None]:
-    """Let SIGTERM end the probe as Ctrl-C does: the test ports are parked first."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGINT and SIGTERM end the probe; the test ports are parked first, and nothing interrupts that."""
+
+    def stop(*_: object) -> None:
+        for number in _STOPS:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in _STOPS}
     try:
         yield
+    except KeyboardInterrupt:
+        typer.echo("stopped: the test ports are parked, and nothing is proven", err=True)
+        raise typer.Exit(_EXIT["unknown"]) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _zones(desired: DesiredState, own: ProbeSettings, *, only: str | None) -> list[str]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -157,10 +159,34 @@ def test_05_a_wire_that_is_cut_proves_nothing(story: Story, interface: str, doub
         link("up")
 
 
-def test_06_the_loop_leaves_a_probe_alone_and_test_ports_are_parked_in_the_end(story: Story) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_06_a_probe_that_is_stopped_parks_its_test_ports_first(story: Story, number: int) -> None:
+    words = [*COMMAND, "probe", "--repo", str(story.repository)]
+    command = [*COMMAND, "lab", "exec", "--state", str(story.state.root), "--", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT, start_new_session=True
+    ) as started:
+        try:
+            assert started.stdout is not None
+            assert "test ports" in started.stdout.readline()
+            for _ in range(3):
+                os.killpg(started.pid, number)  # As a terminal does, and somebody who is impatient.
+                time.sleep(0.02)
+            _, said = started.communicate(timeout=30)
+        finally:
+            started.kill()
+    assert (started.returncode, said.strip()) == (1, "stopped: the test ports are parked, and nothing is proven")
+    assert [_tag(story, port) for port in topology.TEST_PORTS] == [str(PARKED)] * 2
+
+
+def _tag(story: Story, port: str) -> str:
+    command = ["ovs-vsctl", f"--db={topology.OVSDB_ADDRESS}", "get", "port", port, "tag"]
+    return enter.call(story.state, command).stdout.strip()
+
+
+def test_07_the_loop_leaves_a_probe_alone_and_test_ports_are_parked_in_the_end(story: Story) -> None:
     port = next(iter(topology.TEST_PORTS))
     _by_hand(story, "set", "port", port, f"tag={topology.PROBE_VLAN}")
     assert "park switch" not in story.ringfence("reconcile", "--repo", str(story.repository), is_inside=True).stdout
     assert _probe(story)["verdict"] == "tight"
-    listed = enter.call(story.state, ["ovs-vsctl", f"--db={topology.OVSDB_ADDRESS}", "get", "port", port, "tag"])
-    assert listed.stdout.strip() == str(PARKED)
+    assert _tag(story, port) == str(PARKED)
