@@ -18,6 +18,7 @@ from reconciler.evidence.journal import JournalHead, Step, parse_journal_head
 from reconciler.evidence.journal_check import History
 from reconciler.execute.outcome import Outcome
 from reconciler.execute.passes import Draft
+from reconciler.execute.recall import PassMemory
 from reconciler.model.desired import DesiredState
 from reconciler.repo.signers import AllowedSigners
 from tests.support.journal_audit import JournalFindings, check_journal
@@ -57,9 +58,16 @@ class WorldHistory:
 class JournalledRunner(Runner):
     """A reconciler that keeps a journal; ``refusals`` are what its source has against newer commits."""
 
-    def __init__(self, world: World, *, is_lasting: bool = False, key_id: str = "evidence") -> None:
-        """Begin; with ``is_lasting`` it is one process over all passes."""
-        super().__init__(world)
+    def __init__(
+        self,
+        world: World,
+        *,
+        is_lasting: bool = False,
+        key_id: str = "evidence",
+        memory: PassMemory | None = None,
+    ) -> None:
+        """Begin; with ``is_lasting`` it is one process over all passes, with ``memory`` it remembers them."""
+        super().__init__(world, memory=memory)
         world.monitor.has_journal = True
         self.refusals: tuple[RingfenceError, ...] = ()
         self.faulty: tuple[str, ...] = ()
