@@ -1,7 +1,8 @@
 """Generated worlds: inventories, histories of commits, faults and misfortunes, as Hypothesis strategies.
 
 Rules: what is generated could have passed validation (no node is named twice, every name exists); small cases come
-first, so that a failing example shrinks to a short story.
+first, so that a failing example shrinks to a short story. Nobody's drift is only reported: then a world would not
+settle.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ def inventories(*, max_nodes: int = 4) -> st.SearchStrategy[tuple[NodeShape, ...
         interfaces=st.sampled_from((1, 1, 2)),
         size=st.sampled_from(("small", "large")),
         rack=st.sampled_from((None, "r1", "r2")),
+        drift=st.sampled_from(("heal", "heal", "quarantine")),
     )
     return st.lists(shape, min_size=1, max_size=max_nodes).map(tuple)
 
@@ -97,6 +99,7 @@ def enclave_sets(draw: st.DrawFn, *, nodes: int) -> tuple[EnclaveShape, ...]:
                 priority=draw(st.sampled_from((0, 0, 10, 100))),
                 preemptible=draw(st.booleans()),
                 spread="rack" if names is None and draw(st.booleans()) else None,
+                drift=draw(st.sampled_from(("heal", "heal", "quarantine"))),
             )
         )
     return tuple(shapes)
