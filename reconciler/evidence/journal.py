@@ -64,7 +64,19 @@ class Step(Value):
 class Override(Value):
     """Something by which an operator holds back, lets go or forgives: ``before`` and ``after`` in words, None: not."""
 
-    what: Literal["freeze", "suspend", "cleared", "limits", "budget", "windows", "deadlines", "trust", "evidence"]
+    what: Literal[
+        "freeze",
+        "suspend",
+        "cleared",
+        "limits",
+        "budget",
+        "windows",
+        "deadlines",
+        "trust",
+        "evidence",
+        "drift",
+        "fights",
+    ]
     subject: Words
     before: Words | None = None
     after: Words | None = None

@@ -11,6 +11,7 @@ from reconciler.evidence.canonical import canonical_value, digest
 from reconciler.evidence.journal import WORDS, Override
 from reconciler.model.base import Value, format_duration
 from reconciler.model.desired import DesiredState
+from reconciler.model.drift import Fights
 from reconciler.model.guards import MaintenanceWindow
 
 _Told = Mapping[tuple[str, str], str]
@@ -41,6 +42,8 @@ def _standing(desired: DesiredState) -> Iterator[tuple[tuple[str, str], str]]:
     yield ("deadlines", _REPOSITORY), deadlines
     if spec.maintenance:
         yield ("windows", _REPOSITORY), _windows(spec.maintenance)
+    if spec.fights != Fights():
+        yield ("fights", _REPOSITORY), f"{spec.fights.limit} within {format_duration(spec.fights.within)}"
     for name, enclave in desired.enclaves.items():
         subject = f"enclave/{name}"
         if enclave.spec.suspend:
@@ -49,9 +52,18 @@ def _standing(desired: DesiredState) -> Iterator[tuple[tuple[str, str], str]]:
             yield ("budget", subject), f"at most {enclave.spec.disruption.max_unavailable} missing"
         if enclave.spec.maintenance:
             yield ("windows", subject), _windows(enclave.spec.maintenance)
+    for subject, drift in _drift(desired):
+        if drift != "heal":
+            yield ("drift", subject), drift
     for name, node in desired.nodes.items():
         if node.spec.cleared:
             yield ("cleared", f"node/{name}"), f"up to record {node.spec.cleared}"
+
+
+def _drift(desired: DesiredState) -> Iterator[tuple[str, str]]:
+    yield from ((f"enclave/{name}", enclave.spec.drift) for name, enclave in desired.enclaves.items())
+    yield from ((f"node/{name}", node.spec.drift) for name, node in desired.nodes.items())
+    yield from ((f"switch/{name}", switch.spec.drift) for name, switch in desired.switches.items())
 
 
 def _windows(windows: tuple[MaintenanceWindow, ...]) -> str:

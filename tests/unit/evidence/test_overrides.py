@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.evidence.overrides import overrides
 from reconciler.model.desired import DesiredState
+from reconciler.model.drift import Fights
 from reconciler.model.guards import Disruption, Freeze, Limits, MaintenanceWindow
 from reconciler.model.kinds import TrustSpec
 from tests.support.sites import EnclaveShape, NodeShape, site
@@ -42,6 +43,16 @@ def test_equal_states_override_nothing() -> None:
         (_repository(freeze=Freeze(reason="a fair")), ("freeze", "repository", None, "a fair")),
         (_repository(limits=Limits(deletions=99)), ("limits", "repository", "deletions 10", "deletions 99")),
         (_repository(maintenance=(NIGHT,)), ("windows", "repository", None, "sat,sun 22:00 for 4h")),
+        (_repository(fights=Fights(limit=9)), ("fights", "repository", None, "9 within 1h")),
+        (_enclave(drift="quarantine"), ("drift", "enclave/blue", None, "quarantine")),
+        (
+            site(nodes=[NodeShape(), NodeShape(drift="report")], enclaves=[EnclaveShape(name="blue", count=1)]),
+            ("drift", "node/n2", None, "report"),
+        ),
+        (
+            site(nodes=2, enclaves=[EnclaveShape(name="blue", count=1)], switch_drift="report"),
+            ("drift", "switch/tor-1", None, "report"),
+        ),
         (_enclave(suspend=True), ("suspend", "enclave/blue", None, "suspended")),
         (_enclave(disruption=Disruption(max_unavailable=2)), ("budget", "enclave/blue", None, "at most 2 missing")),
         (
