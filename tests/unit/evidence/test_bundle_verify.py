@@ -144,7 +144,7 @@ def test_an_admission_in_another_attempt_is_found(shelf: Shelf) -> None:
 
 def test_a_step_that_no_node_can_take_is_found(shelf: Shelf) -> None:
     rejected = {"event": Event.REJECTED}
-    again = rewritten(shelf, lambda r: r.model_copy(update=rejected) if r.event is Event.ASSIGNED else r)
+    again = rewritten(shelf, lambda r: r.model_copy(update=rejected) if r.event is Event.ENROLLED else r)
     assert codes(check(again.bundle("node/n1"))) == {"IllegalPhaseStep"}
 
 

@@ -119,7 +119,7 @@ def test_a_new_attempt_forgets_the_proof_and_keeps_the_keys() -> None:
     "events",
     [
         (Event.ADMITTED,),
-        (Event.REJECTED,),
+        (Event.REJECTED, Event.ASSIGNED),
         (Event.ASSIGNED, Event.REJECTED, Event.ASSIGNED),
         (Event.ASSIGNED, Event.REJECTED, Event.ADMITTED),
     ],
@@ -127,6 +127,11 @@ def test_a_new_attempt_forgets_the_proof_and_keeps_the_keys() -> None:
 def test_a_step_that_the_table_does_not_know_is_refused(events: tuple[Event, ...]) -> None:
     with pytest.raises(InvariantError):
         _after(*events)
+
+
+def test_a_free_node_may_be_rejected() -> None:
+    head = _after(Event.REJECTED)
+    assert (head.phase, head.rejection, head.enclave) == (Phase.REJECTED, 1, None)
 
 
 @pytest.mark.parametrize(
@@ -174,5 +179,5 @@ def test_what_is_on_record_of_ports(
 def test_parking_changes_nothing_else() -> None:
     before = _after(*JOIN)
     after = fold(before, _record(before, Event.PARKED, **PORTS), digest="sha256:" + "9" * 64)
-    own = {"sequence": 6, "digest": "sha256:" + "9" * 64, "is_parked": True}
+    own = {"sequence": 6, "digest": "sha256:" + "9" * 64, "is_parked": True, "ports": PORTS["ports"]}
     assert after == before.model_copy(update=own)
