@@ -48,9 +48,10 @@ before=$SECONDS
 inside ringfence reconcile --repo "$state"
 echo "two machines from off to enclave in $((SECONDS - before)) s"
 
-title "4. From the nodes' side of the switch"
+title "4. From the nodes' side of the switch, and with every sort of frame from two test ports"
 say ringfence lab probe n1 --to 10.20.0.10:80
 say ringfence lab probe n3 --to 10.20.0.10:80 || true
+inside ringfence probe --repo "$state"
 
 title "5. A second reconcile finds nothing to do"
 show time ringfence reconcile --repo "$state"
