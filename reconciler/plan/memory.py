@@ -155,12 +155,12 @@ class PlanMemory:
 
     def spare_ports(self, desired: DesiredState, observed: ObservedState, *, now: datetime) -> SparePorts:
         """Return what is to be done and said about ports of ours that no node uses."""
-        if self._spare is not None and not changed_keys(self._spare[0].spare_ports, observed.spare_ports):
-            return self._spare[1]
-        found = spare_ports(desired, observed, now=now)
-        # What is said of a port that is fought over changes with time.
-        self._spare = None if any(subject.startswith("port/") for subject in observed.bouts) else (observed, found)
-        return found
+        if any(subject.startswith("port/") for subject in observed.bouts):
+            self._spare = None  # What is said of a port that is fought over changes with time.
+            return spare_ports(desired, observed, now=now)
+        if self._spare is None or changed_keys(self._spare[0].spare_ports, observed.spare_ports):
+            self._spare = (observed, spare_ports(desired, observed, now=now))
+        return self._spare[1]
 
     def end(self) -> None:
         """Take note that the plan is complete: what was kept may be used for the next."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.errors.taxonomy import RingfenceError
@@ -72,6 +72,7 @@ _MOVES = st.tuples(st.just("move"), st.integers(0, 2), st.sampled_from((TRUNK, a
     is_kept=st.booleans(),
     steps=st.lists(st.one_of(st.sampled_from((5, 40, 700, 3600)), _MOVES, misfortunes()), min_size=3, max_size=16),
 )
+@example(policies=("heal", "heal"), is_kept=False, steps=[5, ("move", 2, TRUNK), ("move", 2, TRUNK)])
 def test_so_it_is_where_drift_is_put_right_and_fought(
     policies: tuple[str, str], steps: list[object], *, is_kept: bool
 ) -> None:
