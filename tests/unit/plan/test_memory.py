@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from reconciler.plan.fingerprint import Fingerprints, fingerprint
 from reconciler.plan.memory import PlanMemory
 from reconciler.plan.plan import Plan
 from tests.support.claims import rejected_from
+from tests.support.runner import Runner
 from tests.support.sites import EnclaveShape, NodeShape, site
 from tests.support.stages import BLUE, Stage, at_stage, verdicts_of
+from tests.support.world import World
 from tests.support.world_switch import access
 
 
@@ -183,3 +186,19 @@ def test_a_kept_fingerprint_is_the_one_of_a_fresh_process() -> None:
     assert kept.of(fewer) == fingerprint(fewer)
     kept.note(fewer.nodes, changed=())
     assert kept.of(fewer) == fingerprint(fewer)
+
+
+def test_a_spare_port_that_is_fought_over_is_thought_through_each_time() -> None:
+    draft = Runner(World(site(nodes=1, fights=1))).draft()
+    now, memory = draft.observed.observed_at, PlanMemory()
+    drifted = replace(draft.observed, spare_ports={("tor-1", "swp3"): access(4000)})
+    fought = replace(drifted, bouts={"port/tor-1:swp3": (now,)})
+
+    def actions(observed: ObservedState, *, later: timedelta = timedelta(0)) -> list[str]:
+        made = planner.plan(draft.desired, observed=observed, verdicts={}, now=now + later, memory=memory)
+        return [action.id for action in made.actions]
+
+    assert actions(drifted) == ["park/tor-1:swp3"]
+    assert actions(fought) == []
+    assert actions(fought, later=timedelta(hours=1)) == ["park/tor-1:swp3"]
+    assert actions(drifted) == ["park/tor-1:swp3"]
