@@ -98,7 +98,8 @@ def decide(scene: Scene) -> Course:
 def _barred(scene: Scene) -> Course:
     """Return what becomes of a rejected node: put to rest, unless that was undone too often of late."""
     deviation = deviation_of(scene)
-    if deviation is None or not scene.is_fought() or scene.seen.assignment is not None:
+    is_left = deviation is not None and deviation.is_known and scene.is_fought() and scene.seen.assignment is None
+    if deviation is None or not is_left:
         return Rest() if scene.is_settled() else Expel()
     until = calm_at(scene.bouts, fights=scene.fights, now=scene.now)
     message = f"{_fought(scene, deviation)}; nothing is written to it before {until:%Y-%m-%dT%H:%M:%SZ}"

@@ -192,6 +192,7 @@ def test_whoever_is_fought_over_is_rejected_and_then_left_alone_for_a_while() ->
     left = decide(_at(rejected, access(FOREIGN)))
     assert isinstance(left, Rest)
     assert "nothing is written to it before" in left.problem
+    assert decide(_at(rejected, access(FOREIGN), power=PowerState.UNKNOWN)) == Expel()
     served = scene_of(at_stage(Stage.MEMBER).draft()).seen.assignment
     assert decide(_at(rejected, access(FOREIGN), assignment=served)) == Expel()
     later = replace(_at(rejected, access(FOREIGN)), now=rejected.now + HOUR)
