@@ -76,7 +76,11 @@ class Story:
         path = self.repository.parent / "adopt.yaml"
         path.write_text(f"""\
 zone: lab
-zones: [{{name: lab, parkingVlan: 999, airlockVlans: {{first: 101, last: 199}}}}]
+zones:
+  - name: lab
+    parkingVlan: 999
+    airlockVlans: {{first: 101, last: 199}}
+    probe: {{vlan: 990, ports: [{{switch: tor, port: tp1}}, {{switch: tor, port: tp2}}]}}
 networks: [{{name: blue-net, vlan: 200}}]
 switches: [{{name: tor, address: "tcp:127.0.0.1:6640", bridge: tor, ports: ["swp*"], control: /run/ringfence/ovs}}]
 defaults:

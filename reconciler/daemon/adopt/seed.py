@@ -18,6 +18,7 @@ from reconciler.errors.taxonomy import Finding, InputError, cut
 from reconciler.model.base import Digest, Mac, Name, Value, Vlan
 from reconciler.model.families import Family, Overlay
 from reconciler.model.kinds import AirlockVlans
+from reconciler.model.probing import ZoneProbe
 from reconciler.repo.documents import Location, Plain, RawDocument, parse_documents
 from reconciler.repo.edit import merged
 
@@ -32,6 +33,7 @@ class SeedZone(Value):
     name: Name
     parking_vlan: Vlan
     airlock_vlans: AirlockVlans
+    probe: ZoneProbe | None = None
 
 
 class SeedSwitch(Value):

@@ -1,7 +1,8 @@
 """What a survey says about a switch's document: its bridge, which ports are ours, and what leads where.
 
-Rules: a port becomes ours only if a node is cabled to it or the seed asks for it by name or pattern, since every port
-of ours that no node uses is parked; ports that are in the document stay in it, there or not.
+Rules: a port becomes ours only if a node is cabled to it, a zone calls it a test port, or the seed asks for it by name
+or pattern, since every port of ours that no node uses is parked; ports that are in the document stay in it, there or
+not.
 """
 
 from __future__ import annotations
@@ -95,7 +96,14 @@ def _ports(name: str, inventory: Inventory, sighting: SwitchSighting, *, pattern
         for port in sighting.ports.values()
         if not port.is_internal and any(fnmatch.fnmatchcase(port.name, pattern) for pattern in patterns)
     }
-    return sorted(cabled | asked, key=natural)
+    probes = [spec.get("probe") for spec in inventory.specs("Zone").values()]
+    named = [port for probe in probes if isinstance(probe, dict) for port in probe.get("ports") or ()]
+    tests = {
+        str(port["port"])
+        for port in named
+        if isinstance(port, dict) and port.get("switch") == name and port.get("port")
+    }
+    return sorted(cabled | asked | tests, key=natural)
 
 
 def _names(ports: Iterable[str], *, subject: str) -> Iterator[Remark]:

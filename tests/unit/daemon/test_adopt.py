@@ -255,6 +255,20 @@ def test_only_cabled_and_asked_for_ports_become_ours() -> None:
     assert "uplink (VLAN 50)" in next(remark.message for remark in found.remarks if remark.code == "OtherPorts")
 
 
+def test_test_ports_of_a_zone_become_ours() -> None:
+    hardware = Hardware()
+    for port in ("tp1", "tp2"):
+        hardware.port(port, state=access(999))
+    files = without("site/switches/tor.yaml", ("ports",))
+    ports = "[{switch: tor, port: tp2}, {switch: tor, port: tp1}, {switch: tor-2, port: tp3}]"
+    vlans = "parkingVlan: 999, airlockVlans: {first: 100, last: 199}"
+    zone = f"{{name: east, {vlans}, probe: {{vlan: 990, ports: {ports}}}}}"
+    found = run(files, hardware=hardware, seed=parse_seed(f"zones: [{zone}]".encode(), path="seed"))
+    assert spec(found, "site/switches/tor.yaml")["ports"] == ["swp1", "swp2", "tp1", "tp2"]
+    assert spec(found, "site/zones/east.yaml")["probe"]["vlan"] == 990
+    assert not [remark for remark in found.remarks if remark.code == "ParkingLeads" and "tp" in remark.message]
+
+
 def test_parking_that_leads_somewhere_is_told() -> None:
     hardware = Hardware()
     hardware.port("uplink", state=TRUNK)
