@@ -83,7 +83,7 @@ def _nothing(*_: object) -> None:
 
 @contextmanager
 def _stopped_as_by_hand() -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the probe; the test ports are parked first, and nothing interrupts that."""
+    """Let SIGINT and SIGTERM end the probe; the test ports are parked first, and nothing interrupts what is left."""
 
     def stop(*_: object) -> None:
         for number in _STOPS:
@@ -96,9 +96,8 @@ def _stopped_as_by_hand() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("stopped: the test ports are parked, and nothing is proven", err=True)
         raise typer.Exit(_EXIT["unknown"]) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _zones(desired: DesiredState, own: ProbeSettings, *, only: str | None) -> list[str]:
