@@ -44,7 +44,9 @@ def log(line: str) -> None:
 
 def _mount_run(state: StateDir) -> None:
     run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
-    for folder in (layout.RUN, layout.RUN / "ovs", layout.RUN / "bmc", layout.RUN / "light"):
+    # All BMCs keep their state below the last one; two that make it at once would stop one of them.
+    bmcs = (layout.RUN / "bmc", layout.RUN / "bmc" / "ipmi_sim")
+    for folder in (layout.RUN, layout.RUN / "ovs", layout.RUN / "light", *bmcs):
         folder.mkdir(mode=0o700)
     layout.LINK.symlink_to(state.root)
     chassis = layout.RUN / "chassis"
